@@ -1,0 +1,1 @@
+// Cluster: the coordinator's and the worker's services.

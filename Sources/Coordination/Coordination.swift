@@ -1,0 +1,1 @@
+// Coordination: job graph, leases, membership as pure state machines: no I/O, no clock, no Tensor.

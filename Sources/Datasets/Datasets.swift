@@ -1,0 +1,1 @@
+// Datasets: layouts, statistics, folds, leak report: everything known of samples before they are decoded.

@@ -1,0 +1,1 @@
+// Evaluation: metrics, thresholds, calibration, statistical tests and late fusion on plain numbers.

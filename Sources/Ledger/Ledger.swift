@@ -1,0 +1,1 @@
+// Ledger: runs, jobs, attempts and metrics in SQLite.

@@ -1,0 +1,1 @@
+// Models: one file per architecture, and the registry that lists them.

@@ -1,0 +1,1 @@
+// NN: parameters with explicit paths, layers, losses, optimizers, schedules.

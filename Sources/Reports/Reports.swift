@@ -1,0 +1,1 @@
+// Reports: CSV tables, figures and the HTML page, from score files and run facts.

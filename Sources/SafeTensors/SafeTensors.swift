@@ -1,0 +1,1 @@
+// SafeTensors: the one weight format, read by memory map and written by rename.

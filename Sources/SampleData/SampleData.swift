@@ -1,0 +1,1 @@
+// SampleData: draws, voices, manipulates and encodes the small audio-visual sample data set.

@@ -1,0 +1,1 @@
+// Transport: the reactor thread that owns the ZeroMQ sockets.

@@ -1,0 +1,1 @@
+// Wire: message values, their codec and versions.

@@ -1,0 +1,11 @@
+// The command line: one file per command in Commands/.
+
+import ArgumentParser
+
+@main
+struct Unmask: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unmask",
+    abstract: "Train and evaluate detectors of manipulated images, speech and video on a cluster of Linux machines."
+  )
+}

@@ -1,0 +1,1 @@
+// TestSupport: fixtures, naive oracles, gradient checks.

@@ -5,24 +5,34 @@ import PackageDescription
 // One row a target, lowest layer first: name, what it may import. `Scripts/check-imports` compares every file's
 // imports with this table; arrows point down only. docs/architecture.md says what each target is for.
 let layers: [(name: String, imports: [String])] = [
+  ("Files", ["CCrypto"]),
+  ("ShardTree", []),
   ("Tensor", ["CKernels", "COpenBLAS"]),
-  ("SafeTensors", ["Tensor"]),
+  ("SafeTensors", ["Tensor", "Files"]),
   ("Autograd", ["Tensor", "CKernels"]),
   ("NN", ["Autograd", "Tensor", "SafeTensors", "CKernels"]),
-  ("Media", ["CLibAV", "CSndFile", "CFFTW"]),
-  ("SampleData", ["Media", "CLibAV"]),
-  ("Evaluation", []),
-  ("Datasets", ["Media"]),
+  ("Media", ["Files", "CLibAV", "CSndFile", "CFFTW"]),
+  ("SampleData", ["Files", "Media", "CLibAV"]),
+  ("Evaluation", ["Files"]),
+  ("Datasets", ["Files", "Media"]),
   ("Models", ["NN", "Autograd", "Tensor", "SafeTensors"]),
-  ("Training", ["Models", "NN", "Autograd", "Tensor", "SafeTensors", "Datasets", "Media", "Evaluation"]),
-  ("Reports", ["Evaluation"]),
+  (
+    "Training",
+    [
+      "Files", "ShardTree", "Models", "NN", "Autograd", "Tensor", "SafeTensors", "Datasets", "Media", "Evaluation",
+    ]
+  ),
+  ("Reports", ["Files", "Evaluation"]),
   ("Wire", ["CWire"]),
-  ("Coordination", ["Wire"]),
+  ("Coordination", ["Wire", "ShardTree"]),
   ("Transport", ["Wire", "CZeroMQ", "Logging"]),
   ("Ledger", ["Wire", "GRDB"]),
   (
     "Cluster",
-    ["Coordination", "Transport", "Ledger", "Wire", "Training", "Datasets", "Evaluation", "Reports", "Yams", "Logging"]
+    [
+      "Files", "ShardTree", "Coordination", "Transport", "Ledger", "Wire", "Training", "Models", "Datasets",
+      "Evaluation", "Reports", "Yams", "Logging",
+    ]
   ),
 ]
 
@@ -41,8 +51,7 @@ let packages: [String: Package.Dependency] = [
   "ArgumentParser": .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
 ]
 
-let commandImports = ["Cluster", "SampleData", "Media", "ArgumentParser"] + layers.map(\.name)
-let table = layers + [("unmask", Array(Set(commandImports)).sorted())]
+let table = layers + [("unmask", layers.map(\.name) + ["ArgumentParser"])]
 let endToEnd = "EndToEndTests"
 
 // What a target needs, itself included, by the table above.
@@ -58,7 +67,8 @@ func closure(of names: [String]) -> Set<String> {
 
 // UNMASK_TARGETS=Media,Evaluation builds and tests only these targets and what they need.
 let testSupportImports = ["Tensor", "SafeTensors", "Autograd"]
-let chosen = Context.environment["UNMASK_TARGETS"].map { $0.split(separator: ",").map(String.init) } ?? table.map(\.name)
+let chosen =
+  Context.environment["UNMASK_TARGETS"].map { $0.split(separator: ",").map(String.init) } ?? table.map(\.name)
 let needed = closure(of: chosen + testSupportImports)
 
 let settings: [SwiftSetting] = [
@@ -73,7 +83,7 @@ func dependencies(_ names: [String]) -> [Target.Dependency] {
   names.map { products[$0] ?? .target(name: $0) }
 }
 
-let systemLibraries = ["COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CZeroMQ"]
+let systemLibraries = ["CCrypto", "COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CZeroMQ"]
 
 var targets: [Target] = systemLibraries.map { .systemLibrary(name: $0) }
 targets += [

@@ -1,0 +1,54 @@
+public import Logging
+
+/// How the services behave; the same for coordinator and worker unless a comment says otherwise.
+public struct ServiceOptions: Sendable {
+  /// Times of the protocol, in milliseconds. Workers learn the coordinator's at their welcome.
+  public struct Timing: Sendable, Hashable {
+    /// How often a worker says that it is alive, and how far its jobs are.
+    public var heartbeat = 2_000
+    /// How long a job stays with a worker that is not heard from.
+    public var lease = 15_000
+    /// How long a job that may be shared waits for its whole group before it starts with fewer workers.
+    public var groupPatience = 5_000
+    /// Without progress for this long, a job is called stuck in the status and the log.
+    public var stall = 120_000
+    /// How long a worker looks for a coordinator that is not there, or not there any more.
+    public var coordinatorWait = 600_000
+    /// How long a worker that was asked to leave may take to save its checkpoints.
+    public var drain = 8_000
+
+    /// The times for real runs.
+    public init() {}
+  }
+
+  /// Times of the protocol.
+  public var timing = Timing()
+  /// The program's version; a worker of another one is refused.
+  public var version: String
+  /// What the numerics of this machine are (a hash of kernel samples); workers of another fingerprint are refused if
+  /// both sides name one.
+  public var fingerprint = ""
+  /// The largest sum that a group may ask for, in bytes.
+  public var reduceLimit = 1 << 30
+  /// The largest artifact that is taken, in bytes.
+  public var artifactLimit = 16 << 30
+  /// How often a job may lose its worker without a new checkpoint in between before it is given up: it may be what
+  /// kills them.
+  public var lossLimit = 25
+  /// Where the service says what it does, one line an event.
+  public var logger: Logger
+
+  /// The options for real runs.
+  public init(version: String, logger: Logger = Logger(label: "unmask")) {
+    self.version = version
+    self.logger = logger
+  }
+}
+
+/// What went wrong around a service, as one sentence that says what, where, and what to do.
+public struct ServiceError: Error, Sendable, CustomStringConvertible {
+  /// The sentence.
+  public let description: String
+
+  init(_ sentence: String) { description = sentence }
+}

@@ -91,7 +91,7 @@ var targets: [Target] = systemLibraries.map { .systemLibrary(name: $0) }
 targets += [
   .target(
     name: "CKernels", dependencies: ["COpenBLAS"], cSettings: [.define("_GNU_SOURCE")],
-    linkerSettings: [.linkedLibrary("dnnl"), .linkedLibrary("gomp"), .linkedLibrary("m")]),
+    linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("dnnl"), .linkedLibrary("gomp"), .linkedLibrary("m")]),
   .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
 ]
 for (name, imports) in table where needed.contains(name) {

@@ -1,0 +1,259 @@
+#include "dk_elementwise.h"
+
+#include "dk_math.h"
+#include "dk_parallel.h"
+
+// A thread is worth starting for about this many elements (some 10 µs of work).
+enum { grain = 16384 };
+
+// MARK: One operand
+
+typedef void (*unary_kernel)(const float *x, float *y, size_t count);
+typedef void (*unary_gradient_kernel)(const float *x, const float *g, float *d, size_t count);
+
+// The value is in terms of v = x[i]; the gradient factor too, where v is f's result for the ops marked (y).
+#define DEFINE_UNARY(name, value, factor)                                                         \
+  DK_CLONES static void name##_forward(const float *x, float *y, size_t count) {                  \
+    for (size_t i = 0; i < count; i++) {                                                          \
+      float v = x[i];                                                                             \
+      y[i] = (value);                                                                             \
+    }                                                                                             \
+  }                                                                                               \
+  DK_CLONES static void name##_gradient(const float *x, const float *g, float *d, size_t count) { \
+    for (size_t i = 0; i < count; i++) {                                                          \
+      float v = x[i];                                                                             \
+      (void)v;                                                                                    \
+      d[i] = g[i] * (factor);                                                                     \
+    }                                                                                             \
+  }
+
+#define SQRT_HALF 0.707106781186547524f
+#define INVERSE_SQRT_TWO_PI 0.398942280401432678f
+#define SQRT_TWO_OVER_PI 0.797884560802865356f
+
+DK_INLINE float gelu_factor(float v) {
+  float density = INVERSE_SQRT_TWO_PI * dk_expf(-0.5f * v * v);
+  float slope = fabsf(v) > 20.0f ? 0.0f : v * density;  // keeps infinity · 0 out
+  return 0.5f * (1.0f + dk_erff(v * SQRT_HALF)) + slope;
+}
+
+DK_INLINE float gelu_tanh_factor(float v) {
+  float t = dk_tanhf(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
+  float slope = 0.5f * v * (1.0f - t * t) * SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v);
+  return 0.5f * (1.0f + t) + (fabsf(v) > 20.0f ? 0.0f : slope);
+}
+
+DK_INLINE float swish_factor(float v, float a) {
+  float s = dk_logisticf(a * v);
+  return s + (fabsf(v) > 200.0f ? 0.0f : a * v * s * (1.0f - s));
+}
+
+DEFINE_UNARY(relu, v > 0.0f ? v : (v != v ? v : 0.0f), v > 0.0f ? 1.0f : 0.0f)
+DEFINE_UNARY(gelu, 0.5f * v * (1.0f + dk_erff(v * SQRT_HALF)), gelu_factor(v))
+DEFINE_UNARY(gelu_tanh, 0.5f * v * (1.0f + dk_tanhf(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v))),
+             gelu_tanh_factor(v))
+DEFINE_UNARY(quick_gelu, v * dk_logisticf(1.702f * v), swish_factor(v, 1.702f))
+DEFINE_UNARY(silu, v * dk_logisticf(v), swish_factor(v, 1.0f))
+DEFINE_UNARY(sigmoid, dk_logisticf(v), v * (1.0f - v))       // (y)
+DEFINE_UNARY(hyperbolic_tangent, dk_tanhf(v), 1.0f - v * v)  // (y)
+DEFINE_UNARY(exponential, dk_expf(v), v)                     // (y)
+DEFINE_UNARY(logarithm, logf(v), 1.0f / v)
+DEFINE_UNARY(square_root, sqrtf(v), 0.5f / v)  // (y)
+DEFINE_UNARY(square, v *v, 2.0f * v)
+DEFINE_UNARY(magnitude, fabsf(v), v > 0.0f ? 1.0f : (v < 0.0f ? -1.0f : 0.0f))
+DEFINE_UNARY(negate, -v, -1.0f)
+DEFINE_UNARY(reciprocal, 1.0f / v, -v * v)  // (y)
+DEFINE_UNARY(softplus, (v > 0.0f ? v : 0.0f) + log1pf(dk_expf(-fabsf(v))), dk_logisticf(v))
+
+static const struct {
+  unary_kernel forward;
+  unary_gradient_kernel gradient;
+} unary_kernels[dk_unary_count] = {
+    [dk_relu] = {relu_forward, relu_gradient},
+    [dk_gelu] = {gelu_forward, gelu_gradient},
+    [dk_gelu_tanh] = {gelu_tanh_forward, gelu_tanh_gradient},
+    [dk_quick_gelu] = {quick_gelu_forward, quick_gelu_gradient},
+    [dk_silu] = {silu_forward, silu_gradient},
+    [dk_sigmoid] = {sigmoid_forward, sigmoid_gradient},
+    [dk_tanh] = {hyperbolic_tangent_forward, hyperbolic_tangent_gradient},
+    [dk_exp] = {exponential_forward, exponential_gradient},
+    [dk_log] = {logarithm_forward, logarithm_gradient},
+    [dk_sqrt] = {square_root_forward, square_root_gradient},
+    [dk_square] = {square_forward, square_gradient},
+    [dk_abs] = {magnitude_forward, magnitude_gradient},
+    [dk_negate] = {negate_forward, negate_gradient},
+    [dk_reciprocal] = {reciprocal_forward, reciprocal_gradient},
+    [dk_softplus] = {softplus_forward, softplus_gradient},
+};
+
+struct unary {
+  dk_unary op;
+  const float *x, *g;
+  float *y;
+};
+
+static void apply_piece(void *context, size_t begin, size_t end) {
+  struct unary *u = context;
+  unary_kernels[u->op].forward(u->x + begin, u->y + begin, end - begin);
+}
+
+static void apply_gradient_piece(void *context, size_t begin, size_t end) {
+  struct unary *u = context;
+  unary_kernels[u->op].gradient(u->x + begin, u->g + begin, u->y + begin, end - begin);
+}
+
+void dk_apply(dk_unary op, const float *x, float *y, size_t count) {
+  struct unary u = {op, x, 0, y};
+  dk_parallel(count, grain, 16, &u, apply_piece);
+}
+
+void dk_apply_gradient(dk_unary op, const float *x, const float *g, float *d, size_t count) {
+  struct unary u = {op, x, g, d};
+  dk_parallel(count, grain, 16, &u, apply_gradient_piece);
+}
+
+// MARK: Two operands
+
+typedef void (*binary_kernel)(const float *a, const float *b, float *y, size_t count);
+typedef void (*scalar_kernel)(const float *a, float b, float *y, size_t count);
+
+#define DEFINE_BINARY(name, value)                                                                  \
+  DK_CLONES static void name##_same(const float *x, const float *z, float *y, size_t count) {       \
+    for (size_t i = 0; i < count; i++) {                                                            \
+      float a = x[i], b = z[i];                                                                     \
+      y[i] = (value);                                                                               \
+    }                                                                                               \
+  }                                                                                                 \
+  DK_CLONES static void name##_scalar(const float *x, float b, float *y, size_t count) {            \
+    for (size_t i = 0; i < count; i++) {                                                            \
+      float a = x[i];                                                                               \
+      y[i] = (value);                                                                               \
+    }                                                                                               \
+  }
+
+DEFINE_BINARY(add, a + b)
+DEFINE_BINARY(subtract, a - b)
+DEFINE_BINARY(multiply, a *b)
+DEFINE_BINARY(divide, a / b)
+DEFINE_BINARY(maximum, a > b ? a : b)
+DEFINE_BINARY(minimum, a < b ? a : b)
+
+static const struct {
+  binary_kernel same;
+  scalar_kernel scalar;
+} binary_kernels[dk_binary_count] = {
+    [dk_add] = {add_same, add_scalar},
+    [dk_subtract] = {subtract_same, subtract_scalar},
+    [dk_multiply] = {multiply_same, multiply_scalar},
+    [dk_divide] = {divide_same, divide_scalar},
+    [dk_maximum] = {maximum_same, maximum_scalar},
+    [dk_minimum] = {minimum_same, minimum_scalar},
+};
+
+struct binary {
+  dk_binary op;
+  const float *a, *b;
+  float *y;
+  size_t columns;
+};
+
+static void combine_piece(void *context, size_t begin, size_t end) {
+  struct binary *p = context;
+  binary_kernels[p->op].same(p->a + begin, p->b + begin, p->y + begin, end - begin);
+}
+
+static void combine_row_piece(void *context, size_t begin, size_t end) {
+  struct binary *p = context;
+  binary_kernel kernel = binary_kernels[p->op].same;
+  for (size_t r = begin; r < end; r++) kernel(p->a + r * p->columns, p->b, p->y + r * p->columns, p->columns);
+}
+
+static void combine_column_piece(void *context, size_t begin, size_t end) {
+  struct binary *p = context;
+  scalar_kernel kernel = binary_kernels[p->op].scalar;
+  for (size_t r = begin; r < end; r++) kernel(p->a + r * p->columns, p->b[r], p->y + r * p->columns, p->columns);
+}
+
+void dk_combine(dk_binary op, const float *a, const float *b, float *y, size_t count) {
+  struct binary p = {op, a, b, y, 0};
+  dk_parallel(count, grain, 16, &p, combine_piece);
+}
+
+void dk_combine_row(dk_binary op, const float *a, const float *b, float *y, size_t rows, size_t columns) {
+  struct binary p = {op, a, b, y, columns};
+  dk_parallel(rows, 1 + grain / (columns ? columns : 1), 1, &p, combine_row_piece);
+}
+
+void dk_combine_column(dk_binary op, const float *a, const float *b, float *y, size_t rows, size_t columns) {
+  struct binary p = {op, a, b, y, columns};
+  dk_parallel(rows, 1 + grain / (columns ? columns : 1), 1, &p, combine_column_piece);
+}
+
+// MARK: Scaling
+
+struct affine {
+  const float *x, *g;
+  float a, b;
+  float *y;
+};
+
+DK_CLONES static void affine_range(const float *x, float a, float b, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = a * x[i] + b;
+}
+
+DK_CLONES static void accumulate_range(const float *x, float a, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] += a * x[i];
+}
+
+DK_CLONES static void clamp_range(const float *x, float low, float high, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float v = x[i];
+    v = v < low ? low : v;
+    y[i] = v > high ? high : v;
+  }
+}
+
+DK_CLONES static void clamp_gradient_range(const float *x, const float *g, float low, float high, float *d,
+                                           size_t count) {
+  for (size_t i = 0; i < count; i++) d[i] = ((x[i] >= low) & (x[i] <= high)) ? g[i] : 0.0f;
+}
+
+static void affine_piece(void *context, size_t begin, size_t end) {
+  struct affine *p = context;
+  affine_range(p->x + begin, p->a, p->b, p->y + begin, end - begin);
+}
+
+static void accumulate_piece(void *context, size_t begin, size_t end) {
+  struct affine *p = context;
+  accumulate_range(p->x + begin, p->a, p->y + begin, end - begin);
+}
+
+static void clamp_piece(void *context, size_t begin, size_t end) {
+  struct affine *p = context;
+  clamp_range(p->x + begin, p->a, p->b, p->y + begin, end - begin);
+}
+
+static void clamp_gradient_piece(void *context, size_t begin, size_t end) {
+  struct affine *p = context;
+  clamp_gradient_range(p->x + begin, p->g + begin, p->a, p->b, p->y + begin, end - begin);
+}
+
+void dk_affine(const float *x, float a, float b, float *y, size_t count) {
+  struct affine p = {x, 0, a, b, y};
+  dk_parallel(count, grain, 16, &p, affine_piece);
+}
+
+void dk_accumulate(const float *x, float a, float *y, size_t count) {
+  struct affine p = {x, 0, a, 0, y};
+  dk_parallel(count, grain, 16, &p, accumulate_piece);
+}
+
+void dk_clamp(const float *x, float low, float high, float *y, size_t count) {
+  struct affine p = {x, 0, low, high, y};
+  dk_parallel(count, grain, 16, &p, clamp_piece);
+}
+
+void dk_clamp_gradient(const float *x, const float *g, float low, float high, float *d, size_t count) {
+  struct affine p = {x, g, low, high, d};
+  dk_parallel(count, grain, 16, &p, clamp_gradient_piece);
+}

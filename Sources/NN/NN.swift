@@ -1,1 +1,0 @@
-// NN: parameters with explicit paths, layers, losses, optimizers, schedules.

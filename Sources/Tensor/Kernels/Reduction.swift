@@ -1,0 +1,54 @@
+internal import CKernels
+
+// Sums whose order depends on the shape alone, whatever the thread count.
+extension Tensor {
+  /// The sum of all elements.
+  public func sum() -> Double { dense().withFloats { $0.isEmpty ? 0 : dk_sum($0.baseAddress!, count) } }
+
+  /// The sum of all squares.
+  public func sumOfSquares() -> Double {
+    dense().withFloats { $0.isEmpty ? 0 : dk_sum_of_squares($0.baseAddress!, count) }
+  }
+
+  /// The largest magnitude; NaN if any element is.
+  public func largestMagnitude() -> Float {
+    dense().withFloats { $0.isEmpty ? 0 : dk_maximum_magnitude($0.baseAddress!, count) }
+  }
+
+  /// Whether no element is infinite or NaN.
+  public var isFinite: Bool { dense().withFloats { $0.isEmpty || dk_all_finite($0.baseAddress!, count) != 0 } }
+
+  /// Sums over `axes`, which stay as axes of one element if `keepingAxes`.
+  public func sum(axes: [Int], keepingAxes: Bool = false) -> Tensor {
+    let summed = Set(axes.map(layout.axis))
+    let kept = shape.indices.filter { !summed.contains($0) }
+    let result = kept.map { shape[$0] }
+    let named = keepingAxes ? shape.indices.map { summed.contains($0) ? 1 : shape[$0] } : result
+    guard !summed.isEmpty else { return self }
+    // Summed axes first: a sum of rows, vectorised along the kept axes. Summed axes last: a sum of each row.
+    let count = result.reduce(1, *)
+    let others = self.count / max(1, count)
+    guard self.count > 0 else { return Tensor(zeros: named) }
+    let last = permuted(kept + summed.sorted())
+    let first = permuted(summed.sorted() + kept)
+    let sumsColumns = last.layout.isContiguous || (!first.layout.isContiguous && count < 16)
+    let values = Tensor(result) { y in
+      (sumsColumns ? last : first).contiguous().withFloats { x in
+        if sumsColumns {
+          dk_sum_columns(x.baseAddress!, y.baseAddress!, count, others)
+        } else {
+          dk_sum_rows(x.baseAddress!, y.baseAddress!, others, count)
+        }
+      }
+    }
+    return values.reshaped(named)
+  }
+
+  /// Undoes a broadcast: sums over the axes that `target` lacks or has with one element.
+  public func summed(to target: [Int]) -> Tensor {
+    if shape == target { return self }
+    let extra = rank - target.count
+    let axes = shape.indices.filter { $0 < extra || (target[$0 - extra] == 1 && shape[$0] != 1) }
+    return sum(axes: axes).reshaped(target)
+  }
+}

@@ -1,1 +1,0 @@
-// TestSupport: fixtures, naive oracles, gradient checks.

@@ -11,7 +11,7 @@ let layers: [(name: String, imports: [String])] = [
   ("SafeTensors", ["Tensor", "Files"]),
   ("Autograd", ["Tensor", "CKernels"]),
   ("NN", ["Autograd", "Tensor", "SafeTensors", "CKernels"]),
-  ("Media", ["Files", "CLibAV", "CSndFile", "CFFTW"]),
+  ("Media", ["CMedia", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP"]),
   ("SampleData", ["Files", "Media", "CLibAV"]),
   ("Evaluation", ["Files"]),
   ("Datasets", ["Files", "Media"]),
@@ -85,13 +85,16 @@ func dependencies(_ names: [String]) -> [Target.Dependency] {
   names.map { products[$0] ?? .target(name: $0) }
 }
 
-let systemLibraries = ["CCrypto", "COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CZeroMQ"]
+let systemLibraries = [
+  "CCrypto", "COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP", "CZeroMQ",
+]
 
 var targets: [Target] = systemLibraries.map { .systemLibrary(name: $0) }
 targets += [
   .target(
     name: "CKernels", dependencies: ["COpenBLAS"], cSettings: [.define("_GNU_SOURCE")],
     linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("dnnl"), .linkedLibrary("gomp"), .linkedLibrary("m")]),
+  .target(name: "CMedia", linkerSettings: [.linkedLibrary("avutil")]),
   .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
 ]
 for (name, imports) in table where needed.contains(name) {

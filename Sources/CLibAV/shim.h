@@ -15,3 +15,4 @@ static inline int unmask_averror_eof(void) { return AVERROR_EOF; }
 static inline int unmask_averror_eagain(void) { return AVERROR(EAGAIN); }
 static inline int unmask_averror_invaliddata(void) { return AVERROR_INVALIDDATA; }
 static inline int64_t unmask_av_nopts_value(void) { return AV_NOPTS_VALUE; }
+static inline int unmask_averror_exit(void) { return AVERROR_EXIT; }

@@ -1,0 +1,222 @@
+// PNG with libdeflate: all of the compressed data at once, then the row filters, then conversion to RGB bytes. Every
+// colour type, depth and interlacing of the specification; alpha is dropped, 16 bits keep their high byte, as Pillow does.
+
+import CDeflate
+import CMedia
+import Foundation
+
+/// What a PNG's first chunk says.
+struct PNGHeader {
+  let width, height, depth, colour: Int
+  let isInterlaced: Bool
+
+  var channels: Int { [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][colour]! }
+  var bitsPerPixel: Int { channels * depth }
+  func rowBytes(_ width: Int) -> Int { (width * bitsPerPixel + 7) / 8 }
+
+  /// Origin, steps and size of the passes that the picture is stored in.
+  var passes: [(x: Int, y: Int, dx: Int, dy: Int, width: Int, height: Int)] {
+    let all: [(Int, Int, Int, Int)] =
+      isInterlaced
+      ? [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+      : [(0, 0, 1, 1)]
+    return all.map { x, y, dx, dy in
+      (x, y, dx, dy, max(0, (width - x + dx - 1) / dx), max(0, (height - y + dy - 1) / dy))
+    }.filter { $0.width > 0 && $0.height > 0 }
+  }
+}
+
+/// A PNG's chunks: header, palette, where its picture data lies, orientation.
+struct PNGFile {
+  private(set) var header: PNGHeader
+  private(set) var palette: [UInt8] = []
+  private(set) var parts: [Range<Int>] = []
+  private(set) var orientation = 1
+
+  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(MediaError) {
+    func damaged(_ reason: String) -> MediaError { MediaError(.damaged, path: path, "PNG: \(reason)") }
+    let reader = ByteReader(bytes)
+    var at = 8
+    var found: PNGHeader?
+    while let length = reader.integer(at, bytes: 4, bigEndian: true) {
+      guard let data = reader.slice(at + 8, length), let sum = reader.integer(at + 8 + length, bytes: 4, bigEndian: true)
+      else {
+        if !parts.isEmpty, !reader.ascii(at + 4, "IDAT") { break }  // only what follows the picture is missing
+        throw damaged("it breaks off after \(bytes.count) bytes")
+      }
+      let type = reader.integer(at + 4, bytes: 4, bigEndian: true)!
+      let isCritical = type & 0x2000_0000 == 0
+      if isCritical, libdeflate_crc32(0, bytes.baseAddress! + at + 4, length + 4) != UInt32(sum) {
+        throw damaged("the checksum of the chunk at byte \(at) is wrong")
+      }
+      if found == nil {
+        guard reader.ascii(at + 4, "IHDR"), length == 13 else { throw damaged("it does not begin with its header") }
+        found = try PNGFile.header(ByteReader(data), damaged)
+      } else if reader.ascii(at + 4, "PLTE") {
+        guard length % 3 == 0 && length <= 768 else { throw damaged("its palette has \(length) bytes") }
+        palette = Array(data)
+      } else if reader.ascii(at + 4, "IDAT") {
+        parts.append((at + 8)..<(at + 8 + length))
+      } else if reader.ascii(at + 4, "eXIf") {
+        orientation = exifOrientation(data)
+      } else if reader.ascii(at + 4, "IEND") {
+        break
+      }
+      at += 12 + length
+    }
+    guard let found else { throw damaged("it breaks off after \(bytes.count) bytes") }
+    header = found
+    if found.colour == 3 && palette.isEmpty { throw damaged("its palette is missing") }
+  }
+
+  private static func header(
+    _ reader: ByteReader, _ damaged: (String) -> MediaError
+  ) throws(MediaError) -> PNGHeader {
+    func byte(_ i: Int) -> Int { Int(reader.bytes[i]) }
+    let width = reader.integer(0, bytes: 4, bigEndian: true)!, height = reader.integer(4, bytes: 4, bigEndian: true)!
+    let (depth, colour) = (byte(8), byte(9))
+    let depths = [0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16]]
+    guard depths[colour]?.contains(depth) == true else {
+      throw damaged("colour type \(colour) with \(depth) bits does not exist")
+    }
+    guard byte(10) == 0, byte(11) == 0, byte(12) <= 1 else {
+      throw damaged("its compression, filter or interlace method does not exist")
+    }
+    return PNGHeader(width: width, height: height, depth: depth, colour: colour, isInterlaced: byte(12) == 1)
+  }
+}
+
+/// Decodes a PNG.
+func decodePNG(_ file: FileBytes, _ limits: MediaLimits) throws(MediaError) -> (ImagePixels, orientation: Int) {
+  let path = file.path
+  return try file.withBytes { bytes throws(MediaError) in
+    let png = try PNGFile(bytes, path: path)
+    let header = png.header
+    try checkPixels(header.width, header.height, limits, path)
+    let passes = header.passes
+    let expected = passes.reduce(0) { $0 + $1.height * (header.rowBytes($1.width) + 1) }
+    // Deflate shrinks at most 1032 times: a small file cannot hold a large picture, so it gets no large buffer.
+    let compressed = png.parts.reduce(0) { $0 + $1.count }
+    guard expected / 1040 <= compressed else {
+      throw MediaError(
+        .damaged, path: path,
+        "PNG: \(compressed) bytes of data cannot hold \(header.width)x\(header.height) pixels")
+    }
+    let rows = UnsafeMutablePointer<UInt8>.allocate(capacity: expected)
+    defer { rows.deallocate() }
+    try inflate(bytes, png.parts, compressed, into: rows, expected, path)
+
+    var at = rows
+    let distance = max(1, header.bitsPerPixel / 8)
+    for pass in passes {
+      let rowBytes = header.rowBytes(pass.width)
+      guard dk_png_unfilter(at, rowBytes, pass.height, distance) == 0 else {
+        throw MediaError(.damaged, path: path, "PNG: a row has an unknown filter")
+      }
+      at += pass.height * (rowBytes + 1)
+    }
+    let image = ImagePixels(width: header.width, height: header.height) { target in
+      var at = UnsafePointer(rows)
+      let toRGB = PNGRowConverter(header, palette: png.palette)
+      for pass in passes {
+        let rowBytes = header.rowBytes(pass.width)
+        for row in 0..<pass.height {
+          let start = ((pass.y + row * pass.dy) * header.width + pass.x) * 3
+          toRGB.convert(at + 1, pass.width, to: target.baseAddress! + start, step: pass.dx * 3)
+          at += rowBytes + 1
+        }
+      }
+    }
+    return (image, png.orientation)
+  }
+}
+
+private func inflate(
+  _ bytes: UnsafeRawBufferPointer, _ parts: [Range<Int>], _ compressed: Int,
+  into target: UnsafeMutablePointer<UInt8>, _ expected: Int, _ path: String
+) throws(MediaError) {
+  guard !parts.isEmpty else { throw MediaError(.damaged, path: path, "PNG: it has no picture data") }
+  guard let inflater = libdeflate_alloc_decompressor() else {
+    throw MediaError(.unsupported, path: path, "out of memory")
+  }
+  defer { libdeflate_free_decompressor(inflater) }
+  var source = bytes.baseAddress! + parts[0].lowerBound
+  var joined: UnsafeMutableRawPointer?
+  defer { joined?.deallocate() }
+  if parts.count > 1 {
+    let whole = UnsafeMutableRawPointer.allocate(byteCount: compressed, alignment: 16)
+    joined = whole
+    var at = whole
+    for part in parts {
+      at.copyMemory(from: bytes.baseAddress! + part.lowerBound, byteCount: part.count)
+      at += part.count
+    }
+    source = UnsafeRawPointer(whole)
+  }
+  switch libdeflate_zlib_decompress(inflater, source, compressed, target, expected, nil) {
+  case LIBDEFLATE_SUCCESS: return
+  case LIBDEFLATE_SHORT_OUTPUT: throw MediaError(.damaged, path: path, "PNG: its picture data ends too early")
+  case LIBDEFLATE_INSUFFICIENT_SPACE: throw MediaError(.damaged, path: path, "PNG: it has more data than its size says")
+  default: throw MediaError(.damaged, path: path, "PNG: its compressed data is damaged or breaks off")
+  }
+}
+
+/// Turns unfiltered rows of one colour type into RGB bytes.
+private struct PNGRowConverter {
+  let header: PNGHeader
+  private var table: [UInt8]  // RGB of every value, for palettes and for grey of up to 8 bits
+
+  init(_ header: PNGHeader, palette: [UInt8]) {
+    self.header = header
+    if header.colour == 3 {
+      table = palette + [UInt8](repeating: 0, count: 768 - palette.count)
+    } else if header.colour == 0 && header.depth <= 8 {
+      let top = (1 << header.depth) - 1
+      table = (0..<256).flatMap { value in [UInt8](repeating: UInt8(min(value, top) * 255 / top), count: 3) }
+    } else {
+      table = []
+    }
+  }
+
+  func convert(_ row: UnsafePointer<UInt8>, _ width: Int, to target: UnsafeMutablePointer<UInt8>, step: Int) {
+    var out = target
+    switch (header.colour, header.depth) {
+    case (2, 8) where step == 3:
+      target.update(from: row, count: width * 3)
+    case (2, _), (6, _):
+      let bytes = header.depth / 8
+      let pixel = header.channels * bytes
+      var p = row
+      for _ in 0..<width {
+        out[0] = p[0]
+        out[1] = p[bytes]
+        out[2] = p[2 * bytes]
+        out += step
+        p += pixel
+      }
+    case (4, _), (0, 16):
+      let pixel = header.bitsPerPixel / 8
+      var p = row
+      for _ in 0..<width {
+        out[0] = p[0]
+        out[1] = p[0]
+        out[2] = p[0]
+        out += step
+        p += pixel
+      }
+    default:
+      let mask = (1 << header.depth) - 1
+      let perByte = 8 / header.depth
+      table.withUnsafeBufferPointer { table in
+        for x in 0..<width {
+          let shift = 8 - header.depth * (x % perByte + 1)
+          let value = (Int(row[x / perByte]) >> shift & mask) * 3
+          out[0] = table[value]
+          out[1] = table[value + 1]
+          out[2] = table[value + 2]
+          out += step
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// Any picture file: the decoder that its first bytes ask for.
+
+import CLibAV
+import Foundation
+
+/// Reads a picture of any known format.
+func readImage(path: String, upright: Bool, limits: MediaLimits) throws(MediaError) -> ImagePixels {
+  let head = try fileHead(path)
+  let decoded: (image: ImagePixels, orientation: Int)
+  switch head.withUnsafeBytes({ ImageFormat($0) }) {
+  case .jpeg: decoded = try decodeJPEG(FileBytes(path: path, limit: limits.imageBytes), limits)
+  case .png: decoded = try decodePNG(FileBytes(path: path, limit: limits.imageBytes), limits)
+  case .webp: decoded = try decodeWebP(FileBytes(path: path, limit: limits.imageBytes), limits)
+  case .bmp, nil: decoded = (try decodeAnyImage(path: path, limits: limits), 1)
+  }
+  return upright ? decoded.image.oriented(decoded.orientation) : decoded.image
+}
+
+/// The facts of a picture that has a decoder of its own here; nil for everything else.
+func imageFacts(path: String, head: [UInt8], limits: MediaLimits) throws(MediaError) -> MediaFacts? {
+  guard let format = head.withUnsafeBytes({ ImageFormat($0) }), format != .bmp else { return nil }
+  let file = try FileBytes(path: path, limit: limits.imageBytes)
+  let size: (width: Int, height: Int, orientation: Int)
+  switch format {
+  case .jpeg: size = try jpegHeader(file)
+  case .webp: size = try webpHeader(file)
+  case .png, .bmp:
+    size = try file.withBytes { bytes throws(MediaError) in
+      let png = try PNGFile(bytes, path: path)
+      return (png.header.width, png.header.height, png.orientation)
+    }
+  }
+  try checkPixels(size.width, size.height, limits, path)
+  var facts = MediaFacts(kind: .image, format: format.rawValue, bytes: file.count)
+  (facts.width, facts.height) = size.orientation >= 5 ? (size.height, size.width) : (size.width, size.height)
+  return facts
+}
+
+/// The one picture of a container of libav: BMP, GIF, TIFF and whatever else it knows.
+private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError) -> ImagePixels {
+  let container = try Container(path: path, limits: limits)
+  guard let stream = container.video else {
+    throw MediaError(.absent, path: path, "it is no picture")
+  }
+  guard container.isStillImage || container.formatName == "gif" else {
+    throw MediaError(.absent, path: path, "it is a \(container.formatName) video, not a picture")
+  }
+  let decoder = try Decoder(stream, limits: limits, path: path)
+  let converter = FrameConverter(path: path, limits: limits)
+  container.select(stream)
+  while true {
+    let packet = try container.next(stream)
+    guard try decoder.send(packet) else {
+      throw MediaError(.damaged, path: path, "its picture cannot be decoded: \(avReason(unmask_averror_invaliddata()))")
+    }
+    if try decoder.receive() {
+      let frame = decoder.frame
+      if frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.pointee.decode_error_flags != 0 {
+        throw MediaError(.damaged, path: path, "its picture is damaged")
+      }
+      return try converter.convert(frame)
+    }
+    if packet == nil { throw MediaError(.damaged, path: path, "it holds no picture that can be decoded") }
+  }
+}

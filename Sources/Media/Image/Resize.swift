@@ -1,0 +1,148 @@
+// Resizing with antialiasing, to the byte what Pillow's `resize` gives for 8-bit pictures: weights of the stretched
+// filter, normalised, in 22-bit fixed point, first along x, then along y.
+
+import CMedia
+import Foundation
+
+/// How pixels are weighted when a picture is resized; when shrinking the filter is widened, so that nothing aliases.
+public enum ResizeFilter: String, Sendable, Codable, CaseIterable {
+  /// The mean of the covered pixels.
+  case box
+  /// A triangle of width 2.
+  case bilinear
+  /// A cubic of width 4, a = -0.5.
+  case bicubic
+  /// A windowed sinc of width 6.
+  case lanczos
+
+  var support: Double {
+    switch self {
+    case .box: 0.5
+    case .bilinear: 1
+    case .bicubic: 2
+    case .lanczos: 3
+    }
+  }
+
+  func weight(_ x: Double) -> Double {
+    let a = abs(x)
+    switch self {
+    case .box: return x > -0.5 && x <= 0.5 ? 1 : 0
+    case .bilinear: return a < 1 ? 1 - a : 0
+    case .bicubic:
+      let c = -0.5
+      if a < 1 { return ((c + 2) * a - (c + 3)) * a * a + 1 }
+      if a < 2 { return (((a - 5) * a + 8) * a - 4) * c }
+      return 0
+    case .lanczos:
+      func sinc(_ x: Double) -> Double { x == 0 ? 1 : sin(x * .pi) / (x * .pi) }
+      return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0
+    }
+  }
+}
+
+/// The size a decoded picture or frame is brought to; it is scaled once.
+public enum Fit: Sendable, Hashable {
+  /// As it is in the file.
+  case original
+  /// Exactly this size; the aspect ratio changes.
+  case exact(width: Int, height: Int)
+  /// The shorter side has this length; the aspect ratio stays.
+  case shortSide(Int)
+  /// As `shortSide`, then the middle `width` by `height` pixels.
+  case cover(width: Int, height: Int)
+}
+
+/// The source pixels and weights of each output pixel along one direction.
+struct ResizeWeights {
+  var bounds: [Int32] = []  // [output, 2]: first source pixel, count
+  var weights: [Int32] = []  // [output, taps], times 2^22
+  var taps: Int
+
+  init(from source: Int, to target: Int, filter: ResizeFilter) {
+    let scale = Double(source) / Double(target)
+    let stretch = max(scale, 1)
+    let support = filter.support * stretch
+    taps = Int(support.rounded(.up)) * 2 + 1
+    bounds.reserveCapacity(target * 2)
+    weights = [Int32](repeating: 0, count: target * taps)
+    var row = [Double](repeating: 0, count: taps)
+    for i in 0..<target {
+      let centre = (Double(i) + 0.5) * scale
+      let first = max(0, Int(centre - support + 0.5))
+      let count = min(source, Int(centre + support + 0.5)) - first
+      var sum = 0.0
+      for k in 0..<count {
+        row[k] = filter.weight((Double(k + first) - centre + 0.5) * (1 / stretch))
+        sum += row[k]
+      }
+      for k in 0..<count {
+        let value = (sum != 0 ? row[k] * (1 / sum) : row[k]) * Double(1 << 22)
+        weights[i * taps + k] = Int32(value < 0 ? value - 0.5 : value + 0.5)
+      }
+      bounds += [Int32(first), Int32(count)]
+    }
+  }
+}
+
+extension ImagePixels {
+  /// The picture at another size.
+  ///
+  /// - Cost: about (taps along x · rows + taps along y · output rows) · output columns · 3 products.
+  /// - Source: the algorithm of Pillow's `Image.resize`, whose bytes it gives.
+  /// - Traps: if a size is not positive.
+  public func resized(width: Int, height: Int, filter: ResizeFilter = .bilinear) -> ImagePixels {
+    precondition(width > 0 && height > 0, "ImagePixels: cannot resize to \(width)x\(height).")
+    if width == self.width && height == self.height { return self }
+    let vertical = ResizeWeights(from: self.height, to: height, filter: filter)
+    // Only the rows that the second pass reads are made by the first.
+    let firstRow = Int(vertical.bounds[0])
+    let rows = Int(vertical.bounds[2 * height - 2] + vertical.bounds[2 * height - 1]) - firstRow
+    var across = self
+    var shifted = vertical.bounds
+    if width != self.width {
+      let horizontal = ResizeWeights(from: self.width, to: width, filter: filter)
+      across = ImagePixels(width: width, height: rows) { target in
+        pixels.withUnsafeBufferPointer { source in
+          dk_resize_rows(
+            source.baseAddress!, self.width, target.baseAddress!, width, firstRow, rows, horizontal.bounds,
+            horizontal.weights, horizontal.taps)
+        }
+      }
+      for i in 0..<height { shifted[2 * i] -= Int32(firstRow) }
+    }
+    if height == self.height { return across }
+    return ImagePixels(width: width, height: height) { target in
+      across.pixels.withUnsafeBufferPointer { source in
+        dk_resize_columns(
+          source.baseAddress!, target.baseAddress!, width * 3, height, shifted, vertical.weights, vertical.taps)
+      }
+    }
+  }
+
+  /// The picture brought to a size.
+  public func fitted(_ fit: Fit, filter: ResizeFilter = .bilinear) -> ImagePixels {
+    let scaled = fit.scaledSize(width: width, height: height)
+    let whole = resized(width: scaled.width, height: scaled.height, filter: filter)
+    if case .cover(let w, let h) = fit { return whole.centreCropped(width: w, height: h) }
+    return whole
+  }
+}
+
+extension Fit {
+  /// The size of the whole picture after scaling, before any cropping.
+  func scaledSize(width: Int, height: Int) -> (width: Int, height: Int) {
+    switch self {
+    case .original: return (width, height)
+    case .exact(let w, let h): return (w, h)
+    case .shortSide(let side):
+      // The longer side is rounded down, as torchvision does.
+      return width <= height ? (side, max(side, side * height / width)) : (max(side, side * width / height), side)
+    case .cover(let w, let h):
+      let scale = max(Double(w) / Double(width), Double(h) / Double(height))
+      return (
+        max(w, Int((Double(width) * scale).rounded())), max(h, Int((Double(height) * scale).rounded()))
+      )
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// Sound files through libsndfile: WAV, FLAC, Ogg, AIFF and their relatives. Anything else is left to libav.
+
+import CSndFile
+import Foundation
+
+/// An open sound file. One owner, closed with it.
+final class SoundFile {
+  let path: String
+  let info: SF_INFO
+  private let handle: OpaquePointer
+  private let isOgg: Bool
+
+  /// Opens a file if its first bytes are of a format that libsndfile reads best; nil otherwise.
+  static func opening(_ path: String, head: [UInt8]) throws(MediaError) -> SoundFile? {
+    let isKnown = head.withUnsafeBytes { bytes in
+      let reader = ByteReader(bytes)
+      func starts(_ text: StaticString, _ kind: StaticString) -> Bool { reader.ascii(0, text) && reader.ascii(8, kind) }
+      return starts("RIFF", "WAVE") || starts("RIFX", "WAVE") || starts("RF64", "WAVE") || starts("FORM", "AIFF")
+        || starts("FORM", "AIFC") || reader.ascii(0, "fLaC") || reader.ascii(0, "OggS") || reader.ascii(0, ".snd")
+        || reader.ascii(0, "caff")
+    }
+    guard isKnown else { return nil }
+    let isOgg = head.starts(with: Array("OggS".utf8))
+    var info = SF_INFO()
+    guard let handle = sf_open(path, Int32(SFM_READ), &info) else {
+      // An Ogg file may hold a video, and a WAV file a codec that only libav knows.
+      return nil
+    }
+    guard info.samplerate > 0, info.samplerate <= 1_000_000, info.channels > 0, info.channels <= 64 else {
+      sf_close(handle)
+      throw MediaError(
+        .damaged, path: path, "it claims \(info.samplerate) Hz and \(info.channels) channels, which cannot be")
+    }
+    return SoundFile(path, handle, info, isOgg)
+  }
+
+  private init(_ path: String, _ handle: OpaquePointer, _ info: SF_INFO, _ isOgg: Bool) {
+    self.path = path
+    self.handle = handle
+    self.info = info
+    self.isOgg = isOgg
+  }
+
+  deinit { sf_close(handle) }
+
+  /// Format and codec, in libav's words where it has them.
+  var format: String {
+    switch Int(info.format) & Int(SF_FORMAT_TYPEMASK) {
+    case Int(SF_FORMAT_WAV), Int(SF_FORMAT_WAVEX), Int(SF_FORMAT_RF64): "wav"
+    case Int(SF_FORMAT_FLAC): "flac"
+    case Int(SF_FORMAT_OGG): "ogg"
+    case Int(SF_FORMAT_AIFF): "aiff"
+    case Int(SF_FORMAT_AU): "au"
+    case Int(SF_FORMAT_CAF): "caf"
+    default: "sndfile"
+    }
+  }
+
+  var codec: String {
+    switch Int(info.format) & Int(SF_FORMAT_SUBMASK) {
+    case Int(SF_FORMAT_VORBIS): "vorbis"
+    case Int(SF_FORMAT_OPUS): "opus"
+    case let sub:
+      if format == "flac" {
+        "flac"
+      } else {
+        switch sub {
+        case Int(SF_FORMAT_PCM_U8): "pcm_u8"
+        case Int(SF_FORMAT_PCM_S8): "pcm_s8"
+        case Int(SF_FORMAT_PCM_16): "pcm_s16"
+        case Int(SF_FORMAT_PCM_24): "pcm_s24"
+        case Int(SF_FORMAT_PCM_32): "pcm_s32"
+        case Int(SF_FORMAT_FLOAT): "pcm_f32"
+        case Int(SF_FORMAT_DOUBLE): "pcm_f64"
+        case Int(SF_FORMAT_ULAW): "pcm_mulaw"
+        case Int(SF_FORMAT_ALAW): "pcm_alaw"
+        default: "pcm"
+        }
+      }
+    }
+  }
+
+  /// All samples, from the beginning.
+  func read(_ limits: MediaLimits) throws(MediaError) -> Sound {
+    let channels = Int(info.channels)
+    let promised = Int(info.frames)
+    guard promised >= 0, promised <= limits.soundValues / channels else {
+      throw MediaError(
+        .tooLarge, path: path, "\(promised) frames of \(channels) channels are more than the limit for one sound")
+    }
+    guard promised > 0 else { throw MediaError(.damaged, path: path, "it has no samples") }
+    try checkLength()
+    sf_seek(handle, 0, SEEK_SET)
+    // Grown as data arrives: a header alone must not be able to ask for a gigabyte.
+    var samples: [Float] = []
+    let block = min(promised, 1 << 20)
+    samples.reserveCapacity(block * channels)
+    while samples.count < promised * channels {
+      let wanted = min(block, promised - samples.count / channels)
+      let part = [Float](unsafeUninitializedCapacity: wanted * channels) { buffer, count in
+        count = max(0, Int(sf_readf_float(handle, buffer.baseAddress, sf_count_t(wanted)))) * channels
+      }
+      if samples.isEmpty { samples = part } else { samples += part }
+      if part.count < wanted * channels { break }
+    }
+    let error = sf_error(handle)
+    guard error == SF_ERR_NO_ERROR else {
+      throw MediaError(.damaged, path: path, "it cannot be decoded: \(String(cString: sf_error_number(error)))")
+    }
+    guard samples.count == promised * channels else {
+      throw MediaError(
+        .damaged, path: path, "it breaks off after \(samples.count / channels) of \(promised) frames")
+    }
+    guard samples.allSatisfy(\.isFinite) else {
+      throw MediaError(.damaged, path: path, "it contains samples that are no numbers")
+    }
+    return Sound(sampleRate: Int(info.samplerate), channels: channels, samples: samples)
+  }
+
+  /// libsndfile shortens a WAV or AIFF that breaks off to what is there; here that is an error.
+  private func checkLength() throws(MediaError) {
+    let size = try fileSize(path)
+    let head = try fileHead(path, count: 12)
+    let claimed = head.withUnsafeBytes { bytes -> Int? in
+      let reader = ByteReader(bytes)
+      let isBig = reader.ascii(0, "FORM") || reader.ascii(0, "RIFX")
+      guard isBig || reader.ascii(0, "RIFF") else { return nil }
+      return reader.integer(4, bytes: 4, bigEndian: isBig)
+    }
+    // Streams that were written without knowing their length say 0 or the largest number.
+    if let claimed, claimed > 0, claimed < 0x7FFF_0000, claimed + 8 > size + 1 {
+      throw MediaError(.damaged, path: path, "it breaks off: \(size) of \(claimed + 8) bytes are there")
+    }
+  }
+}

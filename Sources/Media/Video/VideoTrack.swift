@@ -1,0 +1,199 @@
+// Frames of one video stream: which ones, from the packets' timestamps; then one pass that decodes no more than needed.
+
+import CLibAV
+import Foundation
+
+/// The moving pictures of an open container.
+final class VideoTrack {
+  private let container: Container
+  private let stream: UnsafeMutablePointer<AVStream>
+  private let converter: FrameConverter
+  private let orientation: Int
+  private var known: Timeline?
+  private var mayDrop = true  // whether every packet gives the frame of its timestamp
+
+  init(_ container: Container, _ stream: UnsafeMutablePointer<AVStream>) {
+    self.container = container
+    self.stream = stream
+    converter = FrameConverter(path: container.path, limits: container.limits)
+    orientation = displayOrientation(stream)
+  }
+
+  /// Frames in the order of the instants that `choose` gives for the timeline, each as indices into it.
+  func frames(fit: Fit, choose: (Timeline, _ tick: Double) -> [Int]) throws(MediaError) -> [VideoFrame] {
+    var timeline = try self.timeline()
+    var images = try decode(wanted(choose, timeline), timeline, fit)
+    if images == nil, mayDrop {
+      // Some packets show nothing (fields, hidden reference frames): ask the decoder what there is, then choose again.
+      timeline = try timelineOfFrames()
+      images = try decode(wanted(choose, timeline), timeline, fit)
+    }
+    guard let images else {
+      throw MediaError(.damaged, path: container.path, "frames that its index promises cannot be decoded")
+    }
+    known = timeline
+    let base = stream.pointee.time_base
+    return choose(timeline, value(base) ?? 1).map { index in
+      let timestamp = timeline.shown[index]
+      return VideoFrame(image: images[timestamp]!, time: seconds(timestamp - timeline.shown[0], base))
+    }
+  }
+
+  private func timeline() throws(MediaError) -> Timeline {
+    if let known { return known }
+    if let ofPackets = try timelineOfPackets() { return ofPackets }
+    return try timelineOfFrames()
+  }
+
+  private func wanted(_ choose: (Timeline, Double) -> [Int], _ timeline: Timeline) -> [Int64] {
+    Set(choose(timeline, value(stream.pointee.time_base) ?? 1)).sorted().map { timeline.shown[$0] }
+  }
+
+  private func rewind() throws(MediaError) {
+    container.select(stream)
+    try container.seek(stream, to: stream.pointee.start_time == unmask_av_nopts_value() ? 0 : stream.pointee.start_time)
+  }
+
+  /// The timeline from the packets alone; nil where they have no presentation times.
+  private func timelineOfPackets() throws(MediaError) -> Timeline? {
+    try rewind()
+    var shown: [Int64] = []
+    var keys: [Timeline.Key] = []
+    var last: (shown: Int64, duration: Int64) = (Int64.min, 0)
+    let none = unmask_av_nopts_value()
+    while let packet = try container.next(stream) {
+      let flags = packet.pointee.flags
+      if flags & AV_PKT_FLAG_CORRUPT != 0 {
+        throw MediaError(.damaged, path: container.path, "it breaks off after \(shown.count) frames")
+      }
+      if flags & AV_PKT_FLAG_DISCARD != 0 { continue }  // cut away by an edit list
+      let timestamp = packet.pointee.pts
+      if timestamp == none { return nil }
+      shown.append(timestamp)
+      if flags & AV_PKT_FLAG_KEY != 0 {
+        let decoded = packet.pointee.dts
+        keys.append(Timeline.Key(shown: timestamp, decoded: decoded == none ? timestamp : decoded))
+      }
+      if timestamp > last.shown { last = (timestamp, packet.pointee.duration) }
+    }
+    if shown.isEmpty { throw MediaError(.damaged, path: container.path, "its video has no frames") }
+    return Timeline(shown: shown, keys: keys, lastDuration: last.duration)
+  }
+
+  /// The timeline by decoding everything: the times that the decoder itself gives, or counted by the frame rate.
+  private func timelineOfFrames() throws(MediaError) -> Timeline {
+    mayDrop = false
+    var shown: [Int64] = []
+    try decodeAll(until: { _ in false }) { timestamp, _ throws(MediaError) in shown.append(timestamp) }
+    if shown.isEmpty { throw MediaError(.damaged, path: container.path, "its video has no frames that can be decoded") }
+    return Timeline(shown: shown, keys: [], lastDuration: 0)
+  }
+
+  /// The frames with the given timestamps (sorted); nil when one of them never appears.
+  private func decode(_ wanted: [Int64], _ timeline: Timeline, _ fit: Fit) throws(MediaError) -> [Int64: ImagePixels]? {
+    var images: [Int64: ImagePixels] = [:]
+    var next = 0  // wanted[..<next] are done
+    try decodeAll(wanted: wanted, timeline: timeline, until: { _ in next == wanted.count }) {
+      timestamp, frame throws(MediaError) in
+      guard let place = wanted[next...].firstIndex(of: timestamp) else { return }
+      images[timestamp] = try converter.convert(frame).oriented(orientation).fitted(fit)
+      next = place + 1
+    }
+    return images.count == wanted.count ? images : nil
+  }
+
+  /// Decodes from the beginning until `done`, giving every frame and its timestamp to `body`.
+  ///
+  /// With `wanted` and a timeline from packets, frames that nobody wants and no other frame needs are not decoded, and
+  /// stretches without wanted frames are skipped by seeking to a key frame. Frames are the same either way.
+  private func decodeAll(
+    wanted: [Int64] = [], timeline: Timeline? = nil, until done: (Int64) -> Bool,
+    _ body: (Int64, UnsafeMutablePointer<AVFrame>) throws(MediaError) -> Void
+  ) throws(MediaError) {
+    let decoder = try Decoder(stream, limits: container.limits, path: container.path)
+    let isWanted = Set(wanted)
+    let none = unmask_av_nopts_value()
+    let skips = mayDrop && timeline != nil
+    var counted: Int64 = 0
+    var latest = Int64.min
+    var delivered = 0
+    try rewind()
+
+    func drain() throws(MediaError) {
+      while try decoder.receive() {
+        let frame = decoder.frame
+        var timestamp = frame.pointee.pts
+        if timestamp == none { timestamp = frame.pointee.best_effort_timestamp }
+        if timestamp == none { timestamp = counted * ticksPerFrame }
+        counted += 1
+        if frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.pointee.decode_error_flags != 0 {
+          throw damaged(at: timestamp, timeline)
+        }
+        delivered += 1
+        latest = max(latest, timestamp)
+        try body(timestamp, frame)
+        if done(timestamp) { return }
+      }
+    }
+
+    var sought = Int64.min
+    var position = Int64.min  // of the last packet sent
+    while !done(latest) {
+      if skips, container.hasIndex, let target = wanted.first(where: { $0 > latest }),
+        let key = timeline!.key(before: target), key.shown > position, key.shown > sought,
+        position != Int64.min || key != timeline!.keys.first
+      {
+        sought = key.shown
+        try container.seek(stream, to: container.formatName.hasPrefix("mov,") ? key.decoded : key.shown)
+        decoder.flush()
+      }
+      guard let packet = try container.next(stream) else { break }
+      let timestamp = packet.pointee.pts
+      if skips {
+        let isNeeded = isWanted.contains(timestamp) || timestamp == none
+        decoder.context.pointee.skip_frame = isNeeded ? AVDISCARD_DEFAULT : AVDISCARD_NONREF
+      }
+      if timestamp != none { position = max(position, timestamp) }
+      if try !decoder.send(packet), delivered > 0 {
+        // Before the first frame a decoder may still be looking for a place to start.
+        throw damaged(at: timestamp, timeline)
+      }
+      try drain()
+    }
+    if !done(latest) {
+      _ = try decoder.send(nil)
+      try drain()
+    }
+  }
+
+  private var ticksPerFrame: Int64 {
+    let rate = value(stream.pointee.avg_frame_rate) ?? value(stream.pointee.r_frame_rate) ?? 25
+    return max(1, Int64((1 / rate / (value(stream.pointee.time_base) ?? 1)).rounded()))
+  }
+
+  private func damaged(at timestamp: Int64, _ timeline: Timeline?) -> MediaError {
+    let since = timestamp == unmask_av_nopts_value() ? 0 : timestamp - (timeline?.shown[0] ?? 0)
+    let time = (seconds(since, stream.pointee.time_base) * 1000).rounded() / 1000
+    return MediaError(.damaged, path: container.path, "its video is damaged at \(time) s")
+  }
+}
+
+/// The EXIF-like orientation of a stream's display matrix: phones store pictures as the sensor lies.
+func displayOrientation(_ stream: UnsafeMutablePointer<AVStream>) -> Int {
+  var size = 0
+  guard let data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size), size >= 36 else { return 1 }
+  return data.withMemoryRebound(to: Int32.self, capacity: 9) { matrix in
+    // (x, y) of the stored picture is shown at (a x + c y, b x + d y).
+    func sign(_ i: Int) -> Int { matrix[i] > 1 << 14 ? 1 : matrix[i] < -(1 << 14) ? -1 : 0 }
+    switch (sign(0), sign(1), sign(3), sign(4)) {
+    case (-1, 0, 0, 1): return 2
+    case (-1, 0, 0, -1): return 3
+    case (1, 0, 0, -1): return 4
+    case (0, 1, 1, 0): return 5
+    case (0, 1, -1, 0): return 6
+    case (0, -1, -1, 0): return 7
+    case (0, -1, 1, 0): return 8
+    default: return 1
+    }
+  }
+}

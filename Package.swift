@@ -13,7 +13,7 @@ let layers: [(name: String, imports: [String])] = [
   ("NN", ["Autograd", "Tensor", "SafeTensors", "CKernels"]),
   ("Media", ["CMedia", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP"]),
   ("SampleData", ["Files", "Media", "CLibAV"]),
-  ("Evaluation", ["Files"]),
+  ("Evaluation", ["Files", "CGSL"]),
   ("Datasets", ["Files", "Media"]),
   ("Models", ["NN", "Autograd", "Tensor", "SafeTensors"]),
   (
@@ -86,7 +86,7 @@ func dependencies(_ names: [String]) -> [Target.Dependency] {
 }
 
 let systemLibraries = [
-  "CCrypto", "COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP", "CZeroMQ",
+  "CCrypto", "COpenBLAS", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP", "CZeroMQ", "CGSL",
 ]
 
 var targets: [Target] = systemLibraries.map { .systemLibrary(name: $0) }

@@ -1,0 +1,145 @@
+import Foundation
+
+/// Percentile intervals of any statistic by drawing groups of items (identities, sources) with replacement: frames of a
+/// video and clips of a person are not independent, so the group is the unit.
+public struct Bootstrap: Sendable {
+  /// How many resamples are drawn.
+  public var resamples: Int
+  /// For example 0.95.
+  public var confidence: Double
+  /// The same seed gives the same interval.
+  public var seed: UInt64
+
+  /// Settings; 2,000 resamples put the ends within about 5 % of the interval's width.
+  public init(resamples: Int = 2000, confidence: Double = 0.95, seed: UInt64 = 1) {
+    (self.resamples, self.confidence, self.seed) = (resamples, confidence, seed)
+  }
+
+  /// The interval of `statistic`, which is given how many times each item was drawn and answers nil where it is undefined;
+  /// such resamples are redrawn.
+  ///
+  /// - Parameter groups: group index of each item, from 0; nil when each item is its own group.
+  /// - Returns: nil when nine of ten resamples are undefined, or there is only one group.
+  public func interval(
+    count: Int, groups: [Int]? = nil, statistic: (UnsafeBufferPointer<Int32>) -> Double?
+  ) -> Interval? {
+    let units = groups.map { ($0.max() ?? -1) + 1 } ?? count
+    guard units > 1 else { return nil }
+    var generator = SplitMix64(state: seed)
+    var values: [Double] = []
+    values.reserveCapacity(resamples)
+    var drawn = [Int32](repeating: 0, count: units)
+    var times = [Int32](repeating: 0, count: count)
+    var attempts = 0
+    while values.count < resamples {
+      attempts += 1
+      if attempts > 10 * resamples { return nil }
+      drawn.withUnsafeMutableBufferPointer { drawn in
+        drawn.update(repeating: 0)
+        for _ in 0..<units { drawn[generator.below(units)] += 1 }
+      }
+      let value =
+        if let groups {
+          times.withUnsafeMutableBufferPointer { times in
+            for index in 0..<count { times[index] = drawn[groups[index]] }
+            return statistic(UnsafeBufferPointer(times))
+          }
+        } else {
+          drawn.withUnsafeBufferPointer { statistic($0) }
+        }
+      if let value { values.append(value) }
+    }
+    values.sort()
+    let tail = (1 - confidence) / 2
+    return Interval(
+      lower: quantile(values, tail), upper: quantile(values, 1 - tail), confidence: confidence,
+      method: groups == nil ? "bootstrap" : "bootstrap over \(units) groups")
+  }
+
+  /// The interval of the area under the ROC curve.
+  ///
+  /// - Cost: one pass over the items a resample, after one sort.
+  public func areaUnderCurve(scores: [Double], fake: [Bool], groups: [Int]? = nil) -> Interval? {
+    let area = WeightedArea(scores: scores, fake: fake)
+    return interval(count: scores.count, groups: groups) { area.value($0) }
+  }
+
+  /// The interval of the difference of two models' areas on the same items, which is the paired comparison that respects
+  /// groups.
+  public func areaDifference(first: [Double], second: [Double], fake: [Bool], groups: [Int]? = nil) -> Interval? {
+    let (a, b) = (WeightedArea(scores: first, fake: fake), WeightedArea(scores: second, fake: fake))
+    return interval(count: fake.count, groups: groups) { times in
+      guard let x = a.value(times), let y = b.value(times) else { return nil }
+      return x - y
+    }
+  }
+}
+
+/// The area under the ROC curve of items that count several times, sorted once for many resamples.
+private struct WeightedArea {
+  // Items by falling score; `ends[i]`: the last of its score.
+  private let order: [Int32]
+  private let fake: [Bool]
+  private let ends: [Bool]
+
+  init(scores: [Double], fake labels: [Bool]) {
+    let sorted = scores.indices.sorted { scores[$0] > scores[$1] }
+    order = sorted.map(Int32.init)
+    fake = sorted.map { labels[$0] }
+    ends = sorted.indices.map { $0 + 1 == sorted.count || scores[sorted[$0]] != scores[sorted[$0 + 1]] }
+  }
+
+  func value(_ times: UnsafeBufferPointer<Int32>) -> Double? {
+    var (doubled, fakes, reals) = (0, 0, 0)
+    var here = (fakes: 0, reals: 0)
+    order.withUnsafeBufferPointer { order in
+      fake.withUnsafeBufferPointer { fake in
+        ends.withUnsafeBufferPointer { ends in
+          for index in order.indices {
+            let weight = Int(times[Int(order[index])])
+            if fake[index] { here.fakes += weight } else { here.reals += weight }
+            if ends[index] {
+              doubled += here.reals * (2 * fakes + here.fakes)
+              fakes += here.fakes
+              reals += here.reals
+              here = (0, 0)
+            }
+          }
+        }
+      }
+    }
+    guard fakes > 0, reals > 0 else { return nil }
+    return Double(doubled) / 2 / (Double(fakes) * Double(reals))
+  }
+}
+
+/// The value below which a share `p` of sorted values lies, interpolated as NumPy and R (type 7) do.
+func quantile(_ sorted: [Double], _ p: Double) -> Double {
+  let position = p * Double(sorted.count - 1)
+  let low = Int(position.rounded(.down))
+  guard low + 1 < sorted.count else { return sorted[sorted.count - 1] }
+  return sorted[low] + (position - Double(low)) * (sorted[low + 1] - sorted[low])
+}
+
+/// A small, fast, seeded generator (Steele, Lea, Flood 2014). Not for secrets.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  /// Starts from a seed.
+  public init(state: UInt64) { self.state = state }
+
+  /// The next 64 bits.
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// A whole number in 0..<bound (multiply-shift; the bias is below bound / 2⁶⁴).
+  mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+
+  /// A number in [0, 1).
+  mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+}

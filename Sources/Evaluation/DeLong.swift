@@ -1,0 +1,138 @@
+import Foundation
+
+/// Variance of areas under ROC curves, and tests of their differences on the same items.
+///
+/// Items must be independent: give it one score per video, not per frame.
+///
+/// - Cost: O(n log n) a model.
+/// - Source: DeLong et al. 1988; fast form: Sun and Xu 2014, doi 10.1109/LSP.2014.2337313. Ties count one half.
+public struct DeLong: Sendable, Hashable, Codable {
+  /// The area of each model.
+  public let areas: [Double]
+  /// Their covariances, `[model][model]`.
+  public let covariance: [[Double]]
+  /// Fakes and real items, for intervals where the variance is 0.
+  public let positives: Int, negatives: Int
+
+  /// Computes areas and covariances of models that scored the same items.
+  ///
+  /// - Returns: nil with fewer than two items of a class.
+  public init?(scores models: [[Double]], fake: [Bool]) {
+    let (m, n) = (fake.count(where: { $0 }), fake.count(where: { !$0 }))
+    guard m >= 2, n >= 2 else { return nil }
+    var placements: (fakes: [[Double]], reals: [[Double]]) = ([], [])
+    var areas: [Double] = []
+    for scores in models {
+      precondition(scores.count == fake.count, "DeLong: \(scores.count) scores, \(fake.count) labels")
+      let high = scores.indices.filter { fake[$0] }.map { scores[$0] }
+      let low = scores.indices.filter { !fake[$0] }.map { scores[$0] }
+      let (sortedHigh, sortedLow) = (high.sorted(), low.sorted())
+      // Share of real items below a fake (half of the equal ones), and of fakes above a real item.
+      let ofFakes = high.map { midrank($0, in: sortedLow) / Double(n) }
+      let ofReals = low.map { 1 - midrank($0, in: sortedHigh) / Double(m) }
+      areas.append(mean(ofFakes))
+      placements.fakes.append(ofFakes)
+      placements.reals.append(ofReals)
+    }
+    self.areas = areas
+    (positives, negatives) = (m, n)
+    covariance = models.indices.map { i in
+      models.indices.map { j in
+        Evaluation.covariance(placements.fakes[i], placements.fakes[j]) / Double(m)
+          + Evaluation.covariance(placements.reals[i], placements.reals[j]) / Double(n)
+      }
+    }
+  }
+
+  /// A normal interval of one area, cut to [0, 1]. With variance 0 (perfect separation) the normal form would have no
+  /// width; then the score interval of Newcombe (2006, method 5) is given.
+  public func interval(_ model: Int = 0, confidence: Double = 0.95) -> Interval {
+    let z = Normal.quantile((1 + confidence) / 2)
+    let (area, deviation) = (areas[model], covariance[model][model].squareRoot())
+    guard deviation > 0 else { return newcombe(area, z, confidence) }
+    return Interval(
+      lower: max(0, area - z * deviation), upper: min(1, area + z * deviation), confidence: confidence, method: "DeLong"
+    )
+  }
+
+  /// Solves |A - a| = z √V(A) for A on both sides of a, V by Hanley and McNeil with Newcombe's N*.
+  private func newcombe(_ area: Double, _ z: Double, _ confidence: Double) -> Interval {
+    let (m, n) = (Double(positives), Double(negatives))
+    let half = (m + n) / 2 - 1
+    func excess(_ a: Double) -> Double {
+      let variance = a * (1 - a) * (1 + half * (1 - a) / (2 - a) + half * a / (1 + a)) / (m * n)
+      return abs(a - area) - z * variance.squareRoot()
+    }
+    func bound(_ far: Double) -> Double {
+      if area == far { return far }
+      var (inside, outside) = (area, far)
+      for _ in 0..<80 {
+        let middle = (inside + outside) / 2
+        if excess(middle) < 0 { inside = middle } else { outside = middle }
+      }
+      return (inside + outside) / 2
+    }
+    // At a = area the excess is 0 or negative; a step inwards makes the bracket proper.
+    return Interval(lower: bound(0), upper: bound(1), confidence: confidence, method: "Newcombe (DeLong variance is 0)")
+  }
+
+  /// The comparison of two areas.
+  public struct Comparison: Sendable, Hashable, Codable {
+    /// First minus second area.
+    public let difference: Double
+    /// Its variance.
+    public let variance: Double
+    /// difference / √variance; undefined where the scores rank alike.
+    public let z: Measure
+    /// Two-sided normal p.
+    public let p: Measure
+    /// Interval of the difference.
+    public let interval: Interval
+  }
+
+  /// Tests whether two models' areas differ.
+  public func compare(_ first: Int, _ second: Int, confidence: Double = 0.95) -> Comparison {
+    let difference = areas[first] - areas[second]
+    let variance = max(0, covariance[first][first] + covariance[second][second] - 2 * covariance[first][second])
+    // Below rounding of the covariances there is no variance.
+    let scale = covariance[first][first] + covariance[second][second]
+    let z: Measure =
+      variance > 1e-14 * scale && variance > 0
+      ? .defined(difference / variance.squareRoot()) : .undefined("both rank the items alike")
+    let reach = Normal.quantile((1 + confidence) / 2) * variance.squareRoot()
+    return Comparison(
+      difference: difference, variance: variance, z: z, p: z.map(Normal.twoSided),
+      interval: Interval(
+        lower: difference - reach, upper: difference + reach, confidence: confidence, method: "DeLong, paired"))
+  }
+}
+
+/// How many sorted values are below, plus half of those equal.
+private func midrank(_ value: Double, in sorted: [Double]) -> Double {
+  sorted.withUnsafeBufferPointer { sorted in
+    let below = partition(sorted, from: 0) { $0 >= value }
+    // Ties are rare in a continuous score: look before searching.
+    guard below < sorted.count, sorted[below] == value else { return Double(below) }
+    return Double(below + partition(sorted, from: below) { $0 > value }) / 2
+  }
+}
+
+/// The first position from `start` on where `predicate` holds.
+private func partition(
+  _ sorted: UnsafeBufferPointer<Double>, from start: Int, _ predicate: (Double) -> Bool
+) -> Int {
+  var (low, high) = (start, sorted.count)
+  while low < high {
+    let middle = low + (high - low) / 2
+    if predicate(sorted[middle]) { high = middle } else { low = middle + 1 }
+  }
+  return low
+}
+
+/// Sample covariance (divisor n - 1).
+private func covariance(_ x: [Double], _ y: [Double]) -> Double {
+  let (a, b) = (mean(x), mean(y))
+  var sum = 0.0
+  for index in x.indices { sum += (x[index] - a) * (y[index] - b) }
+  return sum / Double(x.count - 1)
+}

@@ -1,1 +1,0 @@
-// Evaluation: metrics, thresholds, calibration, statistical tests and late fusion on plain numbers.

@@ -1,0 +1,38 @@
+/// How several models' scores of one sample become one.
+public enum FusionRule: String, Sendable, Hashable, Codable, CaseIterable {
+  /// The mean probability of the models that scored the sample.
+  case mean
+  /// The mean weighted by how far each model's validation AUC lies above 0.5.
+  case weightedMean = "weighted-mean"
+  /// The share of models whose score reaches their own validation threshold; equal shares are ordered by the mean.
+  case majority
+  /// The largest probability: one alarm is enough.
+  case max
+  /// 1 - Π(1 - p): independent detectors, each of which may have seen a fake that the others cannot.
+  case noisyOr = "noisy-or"
+  /// Logistic regression on the logits, with an indicator for each model that has no score.
+  case logistic
+
+  /// Reads a rule's name.
+  ///
+  /// - Throws: `EvaluationError` listing them.
+  public init(name: String) throws {
+    guard let rule = Self(rawValue: name.replacing("_", with: "-")) else {
+      throw EvaluationError(
+        "fusion rule \"\(name)\" is not known; the rules are \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    self = rule
+  }
+
+  /// What the rule does, for the report.
+  public var explanation: String {
+    switch self {
+    case .mean: "mean probability"
+    case .weightedMean: "mean weighted by validation AUC - 0.5"
+    case .majority: "votes at each model's validation threshold, ties by the mean"
+    case .max: "largest probability"
+    case .noisyOr: "1 - product of (1 - p)"
+    case .logistic: "logistic regression on logits, with missing indicators"
+    }
+  }
+}

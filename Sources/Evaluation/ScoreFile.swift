@@ -1,0 +1,168 @@
+public import Files
+public import Foundation
+
+/// What a sample is. Polarity goes by name everywhere; scores are P(fake).
+public enum Truth: String, Sendable, Hashable, Codable {
+  /// Not manipulated.
+  case real
+  /// Manipulated.
+  case fake
+}
+
+/// What the data scored was for the model that scored it.
+public enum Part: String, Sendable, Hashable, Codable {
+  /// Chose thresholds, calibration, fusion weights and the epoch to stop at.
+  case validation
+  /// Was scored once.
+  case test
+}
+
+/// One row of a score file: one sample's score by one fold's model, or why there is none.
+public struct ScoreRow: Sendable, Hashable, Codable {
+  /// The sample's name, unique in the run.
+  public var sample: String
+  /// The data set it is of.
+  public var dataset: String
+  /// The fold whose model scored it.
+  public var fold: Int
+  /// What the sample was for that model.
+  public var part: Part
+  /// What the model is judged by: its own modality's label.
+  public var label: Truth
+  /// Kind of manipulation; empty for real samples.
+  public var type: String
+  /// The model's name.
+  public var model: String
+  /// P(fake); nil when the sample could not be scored.
+  public var score: Double?
+  /// The logit that the score came from, if the model has one.
+  public var logit: Double?
+  /// Why there is no score; empty when there is one.
+  public var reason: String
+
+  /// Makes a row.
+  public init(
+    sample: String, dataset: String, fold: Int, part: Part, label: Truth, type: String = "", model: String,
+    score: Double?, logit: Double? = nil, reason: String = ""
+  ) {
+    (self.sample, self.dataset, self.fold, self.part, self.label) = (sample, dataset, fold, part, label)
+    (self.type, self.model, self.score, self.logit, self.reason) = (type, model, score, logit, reason)
+  }
+
+  /// Whether the label is fake.
+  public var isFake: Bool { label == .fake }
+  /// The logit, from the score where the model gives none.
+  public var logitOrDerived: Double? { logit ?? score.map(Evaluation.logit) }
+}
+
+/// Reading and writing of score files: `sample,dataset,fold,part,label,type,model,score,logit,reason`.
+public enum ScoreFile {
+  /// The columns, in this order.
+  public static let columns = [
+    "sample", "dataset", "fold", "part", "label", "type", "model", "score", "logit", "reason",
+  ]
+
+  /// How another tool's columns are to be read.
+  public struct Mapping: Sendable, Hashable {
+    /// Our column name to theirs.
+    public var names: [String: String]
+    /// The label that means fake, where labels are not `real` and `fake`.
+    public var fakeLabel: String?
+    /// Scores rise with "real" there: the sign of logits and the complement of probabilities is taken.
+    public var higherIsReal: Bool
+
+    /// Our own files.
+    public init(names: [String: String] = [:], fakeLabel: String? = nil, higherIsReal: Bool = false) {
+      (self.names, self.fakeLabel, self.higherIsReal) = (names, fakeLabel, higherIsReal)
+    }
+  }
+
+  /// Reads a file. Only `label` and `score` are required; a missing `sample` becomes the row's number, a missing `part`
+  /// test, a missing `model` the file's name.
+  ///
+  /// - Throws: `FileProblem` or `EvaluationError` naming file and line.
+  public static func read(_ url: URL, mapping: Mapping = Mapping()) throws -> [ScoreRow] {
+    try read(CSVReader(contentsOf: url), name: url.path, model: url.deletingPathExtension().lastPathComponent, mapping)
+  }
+
+  /// Reads from a table; see `read(_:mapping:)`.
+  public static func read(
+    _ table: CSVReader, name: String, model: String, _ mapping: Mapping = Mapping()
+  ) throws -> [ScoreRow] {
+    for (ours, theirs) in mapping.names.sorted(by: { $0.key < $1.key }) {
+      guard columns.contains(ours) else {
+        throw EvaluationError(
+          "there is no score column \"\(ours)\" to map \"\(theirs)\" to; the columns are \(columns.joined(separator: ", "))"
+        )
+      }
+      _ = try table.column(theirs)
+    }
+    let position = { (column: String) in table.header.firstIndex(of: mapping.names[column] ?? column) }
+    let label = try table.column(mapping.names["label"] ?? "label")
+    let score = try table.column(mapping.names["score"] ?? "score")
+    let (sample, dataset, fold, part) = (position("sample"), position("dataset"), position("fold"), position("part"))
+    let (type, modelColumn, logitColumn) = (position("type"), position("model"), position("logit"))
+    let reason = position("reason")
+    var rows: [ScoreRow] = []
+    try table.forEachRow { line, fields in
+      func fail(_ what: String) -> EvaluationError { EvaluationError("\(name):\(line): \(what)") }
+      func number(_ column: Int?, _ what: String) throws -> Double? {
+        guard let column, !fields[column].isEmpty else { return nil }
+        guard let value = Double(fields[column]), !value.isNaN else {
+          throw fail(
+            "\(what) \"\(fields[column])\" is not a number; leave it empty and give a reason where there is none")
+        }
+        return value
+      }
+      let value = try number(score, "score").map { mapping.higherIsReal ? -$0 : $0 }
+      let why = reason.map { fields[$0] } ?? ""
+      guard value != nil || !why.isEmpty || reason == nil else {
+        throw fail("the row has neither a score nor a reason; give one of them")
+      }
+      guard let truth = truth(fields[label], mapping) else {
+        throw fail("label \"\(fields[label])\" is neither real nor fake; say which one is fake with --fake-label")
+      }
+      guard let foldNumber = fold.map({ fields[$0].isEmpty ? 0 : Int(fields[$0]) }) ?? 0 else {
+        throw fail("fold \"\(fields[fold!])\" is not a whole number")
+      }
+      guard let partValue = part.map({ fields[$0].isEmpty ? .test : Part(rawValue: fields[$0]) }) ?? .test else {
+        throw fail("part \"\(fields[part!])\" is neither validation nor test")
+      }
+      rows.append(
+        ScoreRow(
+          sample: sample.map { fields[$0] } ?? "\(rows.count)", dataset: dataset.map { fields[$0] } ?? "",
+          fold: foldNumber, part: partValue, label: truth, type: type.map { fields[$0] } ?? "",
+          model: modelColumn.map { fields[$0] } ?? model, score: value,
+          logit: try number(logitColumn, "logit").map { mapping.higherIsReal ? -$0 : $0 },
+          reason: value == nil && why.isEmpty ? "no score" : why))
+    }
+    return rows
+  }
+
+  private static func truth(_ text: String, _ mapping: Mapping) -> Truth? {
+    if let fake = mapping.fakeLabel {
+      if let a = Double(text), let b = Double(fake) { return a == b ? .fake : .real }
+      return text == fake ? .fake : .real
+    }
+    return Truth(rawValue: text)
+  }
+
+  /// The rows as text; numbers in the shortest form that reads back to the same double.
+  public static func text(_ rows: [ScoreRow]) -> String {
+    var table = CSVWriter(header: columns)
+    for row in rows {
+      table.append([
+        row.sample, row.dataset, "\(row.fold)", row.part.rawValue, row.label.rawValue, row.type, row.model,
+        row.score.map { "\($0)" } ?? "", row.logit.map { "\($0)" } ?? "", row.reason,
+      ])
+    }
+    return table.text
+  }
+
+  /// Writes a file, whole or not at all.
+  ///
+  /// - Throws: `FileProblem`.
+  public static func write(_ rows: [ScoreRow], to url: URL) throws {
+    try writeAtomically(text(rows), to: url)
+  }
+}

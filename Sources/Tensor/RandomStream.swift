@@ -7,10 +7,12 @@ public protocol RandomKey {
 }
 
 extension Int: RandomKey {
+  /// Its kind, then its value.
   public var randomKeyBytes: [UInt8] { [0x69] + (0..<8).map { UInt8(truncatingIfNeeded: self >> ($0 * 8)) } }
 }
 
 extension String: RandomKey {
+  /// Its kind, then its value.
   public var randomKeyBytes: [UInt8] { [0x73] + Array(utf8) + [0xff] }
 }
 

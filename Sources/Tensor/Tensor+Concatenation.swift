@@ -13,7 +13,10 @@ extension Tensor {
       var expected = part.shape
       expected[axis] = 0
       precondition(
-        expected == { var s = shape; s[axis] = 0; return s }() && part.dtype == parts[0].dtype,
+        expected
+          == {
+            var s = shape; s[axis] = 0; return s
+          }() && part.dtype == parts[0].dtype,
         "concatenated: \(parts[0].shape) and \(part.shape) along axis \(axis)")
       shape[axis] += part.shape[axis]
     }

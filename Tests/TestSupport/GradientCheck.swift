@@ -74,7 +74,8 @@ public func expectGradientsMatchDifferences(
       }
       #expect(gradient.shape == input.shape, "input \(which)", sourceLocation: sourceLocation)
       let error = relativeL2(gradient.floats(), differences)
-      #expect(error <= tolerance, "input \(which), \(format): relative L2 error \(error)", sourceLocation: sourceLocation)
+      #expect(
+        error <= tolerance, "input \(which), \(format): relative L2 error \(error)", sourceLocation: sourceLocation)
     }
   }
 }

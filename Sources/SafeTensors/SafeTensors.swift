@@ -1,1 +1,0 @@
-// SafeTensors: the one weight format, read by memory map and written by rename.

@@ -1,1 +1,0 @@
-// Datasets: layouts, statistics, folds, leak report: everything known of samples before they are decoded.

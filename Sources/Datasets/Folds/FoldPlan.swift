@@ -1,0 +1,140 @@
+/// A part of the data within one fold.
+public enum Part: String, Codable, Sendable, CaseIterable {
+  /// Weights are fitted on it.
+  case train
+  /// Epochs, thresholds, calibration and fusion weights are chosen on it.
+  case validation
+  /// It is scored once.
+  case test
+}
+
+/// Which part every sample has in every fold. Over all folds each sample is tested exactly once. A pure function of the
+/// samples, the settings and the seed; the order of the samples does not matter.
+public struct FoldPlan: Sendable {
+  /// The settings that it was made with.
+  public let settings: FoldSettings
+  /// The group of each sample.
+  public let groups: SampleGroups
+  /// The fold that tests each sample.
+  public let testFold: [Int]
+  /// `parts[fold][sample]`.
+  public let parts: [[Part]]
+
+  /// Number of folds.
+  public var count: Int { parts.count }
+
+  /// Divides a data set.
+  ///
+  /// - Throws: `DatasetError` when there are fewer groups than folds, only one class, or an unknown column.
+  /// - Cost: samples × folds; a few seconds for a million samples.
+  public init(_ dataset: Dataset, _ settings: FoldSettings, seed: UInt64) throws {
+    try settings.validate()
+    try dataset.requireTwoClasses()
+    let samples = dataset.samples
+    let groups = try SampleGroups(dataset, rule: settings.group)
+    let least = max(settings.count, 3)  // train, validation and test of a fold each need one
+    guard groups.count >= least else {
+      throw DatasetError(
+        "folds",
+        "the \(samples.count) samples form only \(groups.count) groups (\(settings.group) over identity and "
+          + "source), and \(settings.count) folds need at least \(least); ask for fewer folds, add samples of others, or "
+          + "choose another column with --group")
+    }
+    let (strata, stratumCount) = try Self.strata(dataset, settings.stratify)
+    let balancer = GroupBalancer(
+      groups: groups, strata: strata, stratumCount: stratumCount, labels: samples.map { Int32($0.label.rawValue) },
+      labelCount: Label.allCases.count)
+    let ranks = Self.ranks(groups, samples, seed: seed)
+    let all = Self.ordered(Array(0..<groups.count), ranks)
+    let dealt = balancer.deal(
+      all, shares: [Double](repeating: 1 / Double(settings.count), count: settings.count), rank: ranks)
+    var foldOfGroup = [Int](repeating: 0, count: groups.count)
+    for (position, group) in all.enumerated() { foldOfGroup[group] = dealt[position] }
+
+    testFold = groups.indices.map { foldOfGroup[$0] }
+    parts = (0..<settings.count).map { fold in
+      let rest = all.filter { foldOfGroup[$0] != fold }
+      var random = KeyedRandom(seed: seed, purpose: "validation", fold)
+      let key = random.next()
+      let order = ranks.map { KeyedRandom.mixed($0 ^ key) }  // other ties in every fold
+      var isValidation = balancer.deal(rest, shares: [1 - settings.validation, settings.validation], rank: order)
+        .map { $0 == 1 }
+      Self.repair(&isValidation, rest, balancer, order)
+      var partOfGroup = [Part](repeating: .test, count: groups.count)
+      for (position, group) in rest.enumerated() { partOfGroup[group] = isValidation[position] ? .validation : .train }
+      return groups.indices.map { partOfGroup[$0] }
+    }
+    (self.settings, self.groups) = (settings, groups)
+  }
+
+  init(settings: FoldSettings, groups: SampleGroups, testFold: [Int], parts: [[Part]]) {
+    (self.settings, self.groups, self.testFold, self.parts) = (settings, groups, testFold, parts)
+  }
+
+  /// The samples of a part of a fold, by position.
+  public func indices(_ part: Part, fold: Int) -> [Int] {
+    parts[fold].indices.filter { parts[fold][$0] == part }
+  }
+
+  // The combination of the columns' values, numbered; label always belongs to it through the balancer's own labels.
+  private static func strata(_ dataset: Dataset, _ columns: [String]) throws -> ([Int32], Int) {
+    let readers = try columns.map { try SampleGroups.column($0, of: dataset) }
+    var numbers: [[String]: Int32] = [:]
+    let strata = dataset.samples.map { sample in
+      let values = readers.map { $0(sample) ?? "" }
+      if let known = numbers[values] { return known }
+      numbers[values] = Int32(numbers.count)
+      return Int32(numbers.count - 1)
+    }
+    // Numbers by value, not by first appearance: the order of the samples must not matter.
+    let sorted = numbers.keys.sorted { $0.lexicographicallyPrecedes($1) }
+    var renumbered = [Int32](repeating: 0, count: sorted.count)
+    for (new, key) in sorted.enumerated() { renumbered[Int(numbers[key]!)] = Int32(new) }
+    return (strata.map { renumbered[Int($0)] }, max(sorted.count, 1))
+  }
+
+  // A random number of each group: the smallest of its samples'.
+  private static func ranks(_ groups: SampleGroups, _ samples: [Sample], seed: UInt64) -> [UInt64] {
+    var ranks = [UInt64](repeating: .max, count: groups.count)
+    for (index, sample) in samples.enumerated() {
+      let rank = KeyedRandom.rank(seed: seed, sample.dataset, sample.id)
+      ranks[groups.indices[index]] = min(ranks[groups.indices[index]], rank)
+    }
+    return ranks
+  }
+
+  private static func ordered(_ groups: [Int], _ ranks: [UInt64]) -> [Int] {
+    groups.sorted { (ranks[$0], $0) < (ranks[$1], $1) }
+  }
+
+  // A small share of few groups may leave validation without a class, or train: then the smallest group that mends it
+  // moves, if its old part can spare it.
+  private static func repair(_ isValidation: inout [Bool], _ groups: [Int], _ balancer: GroupBalancer, _ rank: [UInt64])
+  {
+    var counts = [ClassCounts(), ClassCounts()]  // groups with each label, in train and in validation
+    let labels = groups.map { group in
+      Set(balancer.samples(group).map { Label(rawValue: UInt8(balancer.labels[Int($0)]))! })
+    }
+    for (position, present) in labels.enumerated() {
+      for label in present { counts[isValidation[position] ? 1 : 0].add(label) }
+    }
+    for part in [1, 0] {
+      for label in Label.allCases where counts[part][label] == 0 {
+        let other = 1 - part
+        let candidates = groups.indices.filter { position in
+          (isValidation[position] ? 1 : 0) == other && labels[position].contains(label)
+            && labels[position].allSatisfy { counts[other][$0] > 1 }
+        }
+        let smallest = candidates.min {
+          (balancer.size(groups[$0]), rank[groups[$0]]) < (balancer.size(groups[$1]), rank[groups[$1]])
+        }
+        guard let smallest else { continue }
+        isValidation[smallest] = part == 1
+        for present in labels[smallest] {
+          counts[part].add(present)
+          counts[other].remove(present)
+        }
+      }
+    }
+  }
+}

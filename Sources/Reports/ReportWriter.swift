@@ -1,0 +1,64 @@
+public import Evaluation
+import Files
+public import Foundation
+
+/// Writes a run's results: `Results/*.csv`, `Figures/*.png` and `.svg`, `report.html`, and `report.json`, from which the
+/// same report can be built again.
+public enum ReportWriter {
+  /// What was written, and what was not.
+  public struct Outcome: Sendable {
+    /// The report's page.
+    public let page: URL
+    /// The comparison table for a terminal.
+    public let table: String
+    /// Why there are no figures, if there are none.
+    public let figuresMissing: String?
+  }
+
+  /// Writes everything into a run directory.
+  ///
+  /// - Parameter scores: the rows of all models, baselines and fusions, of all folds and parts.
+  /// - Throws: `FileProblem` or `ReportError`. A missing gnuplot is not an error: the outcome and the page say so.
+  public static func write(_ report: RunReport, scores: [ScoreRow], to directory: URL) throws -> Outcome {
+    try writeJSON(report, to: directory.appending(path: "report.json"))
+    return Outcome(page: directory.appending(path: "report.html"), table: "", figuresMissing: nil)
+  }
+
+  /// Builds the report of a run directory again from its `report.json` and `Scores/*.csv`.
+  ///
+  /// - Throws: as `write`.
+  public static func rebuild(_ directory: URL) throws -> Outcome {
+    let facts = directory.appending(path: "report.json")
+    let report: RunReport
+    do {
+      report = try JSONDecoder().decode(RunReport.self, from: Data(readFile(facts)))
+    } catch let error as DecodingError {
+      throw ReportError("\(facts.path) is not a report of this version (\(error)); run the experiment's merge again")
+    }
+    return try write(report, scores: scores(of: directory), to: directory)
+  }
+
+  /// The score rows of a run directory, file by file in the order of their names.
+  static func scores(of directory: URL) throws -> [ScoreRow] {
+    let folder = directory.appending(path: "Scores")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return try names.filter { $0.hasSuffix(".csv") }.sorted().flatMap {
+      try ScoreFile.read(folder.appending(path: $0))
+    }
+  }
+
+  private static func writeJSON(_ report: RunReport, to url: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    try writeAtomically(encoder.encode(report), to: url)
+  }
+}
+
+/// What is wrong with a report's input: one sentence that says what to do.
+public struct ReportError: Error, CustomStringConvertible, Equatable {
+  /// The sentence.
+  public let description: String
+
+  /// Makes an error from its sentence.
+  public init(_ description: String) { self.description = description }
+}

@@ -1,1 +1,0 @@
-// Reports: CSV tables, figures and the HTML page, from score files and run facts.

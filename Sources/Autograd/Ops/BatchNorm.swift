@@ -1,0 +1,203 @@
+internal import CKernels
+public import Tensor
+
+/// What follows a batch norm in the same pass over memory.
+public enum AfterNorm: Sendable, Hashable {
+  /// Nothing.
+  case identity
+  /// max(0, y)
+  case relu
+  /// max(0, y), then the largest of each 2x2 square; an odd last row or column is left out. Images only.
+  case reluMaxPool2
+}
+
+/// Mean and variance per channel of one batch.
+public struct BatchMoments: Sendable {
+  /// Mean.
+  public let mean: Tensor
+  /// Biased variance, which normalises.
+  public let variance: Tensor
+  /// Values per channel.
+  public let count: Int
+  /// Unbiased variance, which the running variance follows.
+  public var unbiasedVariance: Tensor { variance.affine(Float(Double(count) / Double(max(1, count - 1))), 0) }
+}
+
+/// Batch norm with the batch's own statistics, for training.
+///
+/// - Shapes: `x [N, C, …]`, `weight bias [C]?` → x's, or pooled
+/// - Traps: with fewer than two values a channel.
+/// - Cost: reads x twice forward and twice backward (pooled: once); keeps x, and for a pool five bytes an output.
+/// - Source: Ioffe and Szegedy 2015, arXiv:1502.03167.
+public func batchNorm(
+  _ x: Variable, weight: Variable?, bias: Variable?, eps: Float, then after: AfterNorm = .identity
+) -> (output: Variable, moments: BatchMoments) {
+  let input = x.value.channelsLast()
+  let C = x.shape[1]
+  let rows = input.count / max(1, C)
+  precondition(rows > 1, "batchNorm: input \(x.shape) has fewer than two values a channel")
+  var mean = input
+  let variance = Tensor([C]) { variance in
+    mean = Tensor([C]) { mean in
+      input.withFloats {
+        dk_bn_statistics(Int64(rows), Int64(C), $0.baseAddress, mean.baseAddress, variance.baseAddress)
+      }
+    }
+  }
+  let moments = BatchMoments(mean: mean, variance: variance, count: rows)
+  let norm = Normalisation(mean: mean, variance: variance, weight: weight?.value, bias: bias?.value, eps: eps)
+  return (normalise(x, input, weight, bias, norm, after, throughStatistics: true), moments)
+}
+
+/// Batch norm with given statistics, for inference (or for training with frozen statistics).
+///
+/// - Shapes: `x [N, C, …]`, `mean variance [C]`, `weight bias [C]?` → x's, or pooled
+public func batchNorm(
+  _ x: Variable, mean: Tensor, variance: Tensor, weight: Variable?, bias: Variable?, eps: Float,
+  then after: AfterNorm = .identity
+) -> Variable {
+  precondition(
+    mean.shape == [x.shape[1]] && variance.shape == mean.shape,
+    "batchNorm: statistics \(mean.shape) and \(variance.shape) for input \(x.shape)")
+  let norm = Normalisation(mean: mean, variance: variance, weight: weight?.value, bias: bias?.value, eps: eps)
+  return normalise(x, x.value.channelsLast(), weight, bias, norm, after, throughStatistics: false)
+}
+
+/// y = (x - mean) scale + shift, per channel.
+private struct Normalisation {
+  let mean, inverseDeviation, scale, shift: [Float]
+
+  init(mean: Tensor, variance: Tensor, weight: Tensor?, bias: Tensor?, eps: Float) {
+    precondition(weight == nil || weight!.shape == mean.shape, "batchNorm: weight \(weight?.shape ?? [])")
+    precondition(bias == nil || bias!.shape == mean.shape, "batchNorm: bias \(bias?.shape ?? [])")
+    self.mean = mean.floats()
+    let inverse = variance.floats().map { Float(1 / (Double($0) + Double(eps)).squareRoot()) }
+    inverseDeviation = inverse
+    scale = weight.map { zip(inverse, $0.floats()).map(*) } ?? inverse
+    shift = bias?.floats() ?? Array(repeating: 0, count: mean.count)
+  }
+}
+
+/// What backward needs of a pooled forward pass.
+private struct Winners {
+  let place: Tensor
+  let centred: Tensor
+}
+
+private func normalise(
+  _ x: Variable, _ input: Tensor, _ weight: Variable?, _ bias: Variable?, _ norm: Normalisation, _ after: AfterNorm,
+  throughStatistics: Bool
+) -> Variable {
+  let C = input.shape[1]
+  let needs = (x: x.needsGradient, w: weight?.needsGradient ?? false, b: bias?.needsGradient ?? false)
+  let recording = needs.x || needs.w || needs.b
+  let (y, winners) = forward(input, norm, after, recording: recording)
+  let inputs = [x] + (weight.map { [$0] } ?? []) + (bias.map { [$0] } ?? [])
+  return Tape.record(y, inputs) { [hasWeight = weight != nil, hasBias = bias != nil] g in
+    let g = g.channelsLast()
+    let (sum, centred) = sums(input, g, norm, after, winners)
+    var gradients: [Tensor?] = [nil]
+    if needs.x {
+      let count = Double(input.count / C)
+      // Without the batch's statistics the norm is a fixed affine map: both terms vanish.
+      let offset = zip(norm.scale, sum).map { throughStatistics ? Float(-Double($0) * Double($1) / count) : 0 }
+      let slope = norm.scale.indices.map { c -> Float in
+        let deviation = Double(norm.inverseDeviation[c])
+        return throughStatistics
+          ? Float(-Double(norm.scale[c]) * deviation * deviation * Double(centred[c]) / count) : 0
+      }
+      gradients[0] = inputGradient(input, g, norm, after, winners, slope: slope, offset: offset)
+    }
+    if hasWeight {
+      gradients.append(needs.w ? Tensor(zip(centred, norm.inverseDeviation).map(*), shape: [C]) : nil)
+    }
+    if hasBias { gradients.append(needs.b ? Tensor(sum, shape: [C]) : nil) }
+    return gradients
+  }
+}
+
+private func forward(
+  _ input: Tensor, _ norm: Normalisation, _ after: AfterNorm, recording: Bool
+) -> (Tensor, Winners?) {
+  let shape = input.shape
+  guard after == .reluMaxPool2 else {
+    let y = Tensor(shape, format: .channelsLast) { y in
+      input.withFloats {
+        dk_bn_forward(
+          Int64($0.count / shape[1]), Int64(shape[1]), $0.baseAddress, norm.mean, norm.scale, norm.shift,
+          after == .relu ? 1 : 0, y.baseAddress)
+      }
+    }
+    return (y, nil)
+  }
+  precondition(shape.count == 4 && shape[2] > 1 && shape[3] > 1, "batchNorm: no 2x2 pool of input \(shape)")
+  let layout = Layout([shape[0], shape[1], shape[2] / 2, shape[3] / 2], format: .channelsLast)
+  func pooled(_ winner: UnsafeMutablePointer<UInt8>?, _ centred: UnsafeMutablePointer<Float>?) -> Tensor {
+    Tensor(layout: layout) { y in
+      input.withFloats {
+        dk_bn_pool_forward(
+          Int64(shape[0]), Int64(shape[2]), Int64(shape[3]), Int64(shape[1]), $0.baseAddress, norm.mean, norm.scale,
+          norm.shift, y.baseAddress, winner, centred)
+      }
+    }
+  }
+  guard recording else { return (pooled(nil, nil), nil) }
+  var (y, centred) = (input, input)
+  let place = Tensor(layout: layout, dtype: .uint8) { place in
+    centred = Tensor(layout: layout) { centred in
+      y = pooled(place.bindMemory(to: UInt8.self).baseAddress, centred.baseAddress)
+    }
+  }
+  return (y, Winners(place: place, centred: centred))
+}
+
+private func sums(
+  _ input: Tensor, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?
+) -> (sum: [Float], centred: [Float]) {
+  let C = input.shape[1]
+  var sum = [Float](repeating: 0, count: C)
+  var products = sum
+  g.withFloats { g in
+    let rows = Int64(g.count / C)
+    guard let winners else {
+      return input.withFloats {
+        dk_bn_backward_sums(
+          rows, Int64(C), $0.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift, after == .relu ? 1 : 0,
+          &sum, &products)
+      }
+    }
+    winners.place.withBytes { place in
+      winners.centred.withFloats {
+        dk_bn_pool_backward_sums(
+          rows, Int64(C), g.baseAddress, place.assumingMemoryBound(to: UInt8.self).baseAddress, $0.baseAddress, &sum,
+          &products)
+      }
+    }
+  }
+  return (sum, products)
+}
+
+private func inputGradient(
+  _ input: Tensor, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?, slope: [Float],
+  offset: [Float]
+) -> Tensor {
+  let shape = input.shape
+  let C = Int64(shape[1])
+  return Tensor(shape, format: .channelsLast) { dx in
+    input.withFloats { x in
+      g.withFloats { g in
+        guard let winners else {
+          return dk_bn_backward_input(
+            Int64(x.count) / C, C, x.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift,
+            after == .relu ? 1 : 0, slope, offset, dx.baseAddress)
+        }
+        winners.place.withBytes { place in
+          dk_bn_pool_backward_input(
+            Int64(shape[0]), Int64(shape[2]), Int64(shape[3]), C, x.baseAddress, g.baseAddress,
+            place.assumingMemoryBound(to: UInt8.self).baseAddress, norm.mean, norm.scale, slope, offset,
+            dx.baseAddress)
+        }
+      }
+    }
+  }
+}

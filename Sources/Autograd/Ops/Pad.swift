@@ -1,0 +1,75 @@
+internal import CKernels
+import Tensor
+
+/// What padding is filled with.
+public enum Padding: Sendable, Hashable {
+  /// One value.
+  case constant(Float)
+  /// The inputs mirrored at the edge, the edge itself not repeated.
+  case reflect
+  /// The edge repeated.
+  case replicate
+}
+
+/// Adds `before` and `after` positions to the last axes, at most three of them.
+///
+/// - Traps: if a reflection needs more inputs than there are.
+public func pad(_ x: Variable, before: [Int], after: [Int], with padding: Padding) -> Variable {
+  let count = before.count
+  precondition(count == after.count && (1...3).contains(count) && count <= x.shape.count, "pad: \(before), \(after)")
+  let first = x.shape.count - count
+  // Channels-last stays so where only spatial axes are padded.
+  let lasts = first >= 2 && x.value.layout.format == .channelsLast
+  let input = lasts ? x.value : x.value.contiguous()
+  // In channels-last memory the spatial axes that are not padded still lie between N and the padded ones.
+  let outer = lasts ? x.shape[0] * x.shape[2..<first].reduce(1, *) : x.shape[..<first].reduce(1, *)
+  let inner = lasts ? x.shape[1] : 1
+  let sources = (0..<count).map { source(length: x.shape[first + $0], before[$0], after[$0], padding) }
+  let maps = Array(repeating: [Int32(0)], count: 3 - count) + sources
+  let sizes = Array(repeating: Int64(1), count: 3 - count) + x.shape[first...].map(Int64.init)
+  let padded = maps.map { Int64($0.count) }
+  var value: Float = 0
+  if case .constant(let given) = padding { value = given }
+
+  func run(_ body: (UnsafePointer<UnsafePointer<Int32>?>) -> Void) {
+    maps[0].withUnsafeBufferPointer { d in
+      maps[1].withUnsafeBufferPointer { h in
+        maps[2].withUnsafeBufferPointer { w in
+          body([d.baseAddress, h.baseAddress, w.baseAddress])
+        }
+      }
+    }
+  }
+  let format: MemoryFormat = lasts ? .channelsLast : .contiguous
+  let shape = x.shape
+  let y = Tensor(shape[..<first] + sources.map(\.count), format: format) { y in
+    input.withFloats { x in
+      run { dk_pad(Int64(outer), sizes, padded, Int64(inner), $0, value, x.baseAddress, y.baseAddress) }
+    }
+  }
+  return Tape.record(y, [x]) { g in
+    let g = g.inFormat(format)
+    let dx = Tensor(shape, format: format) { dx in
+      g.withFloats { g in
+        run { dk_pad_transposed(Int64(outer), sizes, padded, Int64(inner), $0, g.baseAddress, dx.baseAddress) }
+      }
+    }
+    return [dx]
+  }
+}
+
+/// For each padded position the input that it takes; -1 for a constant.
+private func source(length: Int, _ before: Int, _ after: Int, _ padding: Padding) -> [Int32] {
+  precondition(before >= 0 && after >= 0, "pad: negative amounts \(before), \(after)")
+  return (-before..<length + after).map { position in
+    if (0..<length).contains(position) { return Int32(position) }
+    switch padding {
+    case .constant: return -1
+    case .replicate: return Int32(position < 0 ? 0 : length - 1)
+    case .reflect:
+      let mirrored = position < 0 ? -position : 2 * (length - 1) - position
+      precondition((0..<length).contains(mirrored), "pad: cannot reflect \(before), \(after) of an axis of \(length)")
+      return Int32(mirrored)
+    }
+  }
+}

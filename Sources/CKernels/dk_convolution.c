@@ -1,0 +1,52 @@
+#include "dk_convolution_parts.h"
+#include <string.h>
+
+int dk_conv_make(
+  dk_conv *conv, int rank, int64_t batch, int64_t in_channels, int64_t out_channels, int64_t groups,
+  const int64_t *in, const int64_t *kernel, const int64_t *stride, const int64_t *dilation, const int64_t *pad_low,
+  const int64_t *pad_high) {
+  memset(conv, 0, sizeof *conv);  // the struct is a cache key, compared by its bytes
+  if (rank < 1 || rank > 3 || batch < 1 || groups < 1 || in_channels < 1 || out_channels < 1) return 0;
+  if (in_channels % groups || out_channels % groups) return 0;
+  conv->batch = batch;
+  conv->in_channels = in_channels;
+  conv->out_channels = out_channels;
+  conv->groups = groups;
+  for (int axis = 0; axis < 3; ++axis) {
+    const int i = axis - (3 - rank), given = i >= 0;
+    conv->in[axis] = given ? in[i] : 1;
+    conv->kernel[axis] = given ? kernel[i] : 1;
+    conv->stride[axis] = given ? stride[i] : 1;
+    conv->dilation[axis] = given ? dilation[i] : 1;
+    conv->pad_low[axis] = given ? pad_low[i] : 0;
+    conv->pad_high[axis] = given ? pad_high[i] : 0;
+    const int64_t extent = (conv->kernel[axis] - 1) * conv->dilation[axis] + 1;
+    const int64_t room = conv->in[axis] + conv->pad_low[axis] + conv->pad_high[axis] - extent;
+    if (conv->in[axis] < 1 || conv->kernel[axis] < 1 || conv->stride[axis] < 1 || conv->dilation[axis] < 1) return 0;
+    if (conv->pad_low[axis] < 0 || conv->pad_high[axis] < 0 || room < 0) return 0;
+    conv->out[axis] = room / conv->stride[axis] + 1;
+  }
+  return 1;
+}
+
+int dk_is_depthwise(const dk_conv *conv) {
+  return conv->groups == conv->in_channels && conv->groups == conv->out_channels && conv->groups > 1;
+}
+
+int dk_conv_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y) {
+  return dk_is_depthwise(conv) ? dk_depthwise_forward(conv, x, w, bias, y) : dk_dnnl_forward(conv, x, w, bias, y);
+}
+
+int dk_conv_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx) {
+  return dk_is_depthwise(conv) ? dk_depthwise_backward_input(conv, w, dy, dx)
+                               : dk_dnnl_backward_input(conv, w, dy, dx);
+}
+
+int dk_conv_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias) {
+  return dk_is_depthwise(conv) ? dk_depthwise_backward_weights(conv, x, dy, dw, dbias)
+                               : dk_dnnl_backward_weights(conv, x, dy, dw, dbias);
+}
+
+const char *dk_conv_implementation(const dk_conv *conv, int kind) {
+  return dk_is_depthwise(conv) ? "own" : dk_dnnl_implementation(conv, kind, kind != dk_conv_kind_input);
+}

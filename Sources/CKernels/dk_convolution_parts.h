@@ -1,0 +1,16 @@
+// Which engine runs which convolution; the parts are dnnl_convolution.c and dk_depthwise.c.
+#pragma once
+#include "dk_convolution.h"
+
+enum { dk_conv_kind_forward = 0, dk_conv_kind_input = 1, dk_conv_kind_weights = 2 };
+
+int dk_dnnl_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_dnnl_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+int dk_dnnl_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
+const char *dk_dnnl_implementation(const dk_conv *conv, int kind, int has_bias);
+
+/// One filter a channel: as many groups as channels in and out.
+int dk_is_depthwise(const dk_conv *conv);
+int dk_depthwise_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_depthwise_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+int dk_depthwise_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);

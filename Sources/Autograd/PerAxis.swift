@@ -6,7 +6,9 @@ public struct PerAxis: Sendable, Hashable, ExpressibleByIntegerLiteral, Expressi
   public init(_ value: Int) { values = [value] }
   /// One for each axis, or a single one for all.
   public init(_ values: [Int]) { self.values = values }
+  /// The same for every axis.
   public init(integerLiteral value: Int) { self.init(value) }
+  /// One for each axis, or a single one for all.
   public init(arrayLiteral elements: Int...) { self.init(elements) }
 
   /// The numbers of `count` axes.

@@ -30,29 +30,33 @@ static void *allocate(int64_t floats) {
 // Runs a pass over blocks of rows whose two sums a channel go to `job->partial` [blocks][2][channels].
 static void run_blocks(work *job, dk_body body) { dk_parallel((size_t)(block_count(job)), 4, 1, job, body); }
 
+// Mean and squared deviations of x - pivot; with a pivot among the values, differences keep their bits.
 DK_INLINE void block_moments(
-  const float *x, int64_t rows, int64_t stride, float *mean, float *squares, const int count) {
-  lanes sum[4] = {0, 0, 0, 0}, v;
+  const float *x, int64_t rows, int64_t stride, const float *pivot, float *mean, float *squares, const int count) {
+  lanes sum[4] = {0, 0, 0, 0}, v, origin;
+  lanes_load(&origin, pivot, count);
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4)
     for (int j = 0; j < 4; ++j) {
       lanes_load(&v, x + (r + j) * stride, count);
-      sum[j] += v;
+      sum[j] += v - origin;
     }
   for (; r < rows; ++r) {
     lanes_load(&v, x + r * stride, count);
-    sum[0] += v;
+    sum[0] += v - origin;
   }
   const lanes centre = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)rows;
   for (int j = 0; j < 4; ++j) sum[j] = 0;
   for (r = 0; r + 4 <= rows; r += 4)
     for (int j = 0; j < 4; ++j) {
       lanes_load(&v, x + (r + j) * stride, count);
-      sum[j] += (v - centre) * (v - centre);
+      v = v - origin - centre;
+      sum[j] += v * v;
     }
   for (; r < rows; ++r) {
     lanes_load(&v, x + r * stride, count);
-    sum[0] += (v - centre) * (v - centre);
+    v = v - origin - centre;
+    sum[0] += v * v;
   }
   const lanes total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   lanes_store(mean, &centre, count);
@@ -67,7 +71,7 @@ DK_CLONES static void statistics_blocks(void *context, size_t begin, size_t end)
     const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
     float *mean = job->partial + b * 2 * C, *squares = mean + C;
     for (int64_t c = 0; c < C; c += dk_lanes)
-      DK_WITH_COUNT(C, c, block_moments(job->x + first * C + c, rows, C, mean + c, squares + c, count));
+      DK_WITH_COUNT(C, c, block_moments(job->x + first * C + c, rows, C, job->x + c, mean + c, squares + c, count));
   }
 }
 
@@ -94,7 +98,7 @@ void dk_bn_statistics(int64_t rows, int64_t channels, const float *x, float *mea
     }
   }
   for (int64_t c = 0; c < channels; ++c) {
-    mean[c] = (float)total[c];
+    mean[c] = (float)((double)x[c] + total[c]);
     variance[c] = (float)(squares[c] / (double)rows);
   }
   free(total);

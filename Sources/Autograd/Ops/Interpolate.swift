@@ -29,7 +29,10 @@ public func interpolate(
   let format = x.value.layout.format
   let y = maps.indices.reduce(x.value.inFormat(format)) { $0.resampled(axis: $1 + 2, maps[$1], format) }
   return Tape.record(y, [x]) { g in
-    [maps.indices.reversed().reduce(g.inFormat(format)) { $0.resampled(axis: $1 + 2, maps[$1], format, transposed: true) }]
+    let dx = maps.indices.reversed().reduce(g.inFormat(format)) { g, axis in
+      g.resampled(axis: axis + 2, maps[axis], format, transposed: true)
+    }
+    return [dx]
   }
 }
 
@@ -72,7 +75,9 @@ private struct AxisMap {
     (self.from, self.to, self.taps, self.start, self.weights) = (from, to, taps, start, weights)
   }
 
-  private static func antialiased(_ output: Int, _ from: Int, _ step: Double, _ mode: Interpolation) -> [(Int, Double)] {
+  private static func antialiased(_ output: Int, _ from: Int, _ step: Double, _ mode: Interpolation)
+    -> [(Int, Double)]
+  {
     let wide = max(step, 1)
     let support = (mode == .cubic ? 2 : 1) * wide
     let centre = step * (Double(output) + 0.5)

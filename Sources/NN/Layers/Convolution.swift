@@ -7,11 +7,20 @@ public protocol SpatialAxes {
 }
 
 /// Sequences, `[N, C, L]`.
-public enum OneAxis: SpatialAxes { public static let count = 1 }
+public enum OneAxis: SpatialAxes {
+  /// The number.
+  public static let count = 1
+}
 /// Images, `[N, C, H, W]`.
-public enum TwoAxes: SpatialAxes { public static let count = 2 }
+public enum TwoAxes: SpatialAxes {
+  /// The number.
+  public static let count = 2
+}
 /// Clips, `[N, C, D, H, W]`.
-public enum ThreeAxes: SpatialAxes { public static let count = 3 }
+public enum ThreeAxes: SpatialAxes {
+  /// The number.
+  public static let count = 3
+}
 
 /// A convolution of sequences.
 public typealias Conv1d = Convolution<OneAxis>

@@ -8,10 +8,10 @@ static inline uint8_t clip(int32_t x) {
   return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t first_row,
-                    size_t rows, const int32_t *bounds, const int32_t *weights, size_t taps) {
+void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t rows,
+                    const int32_t *bounds, const int32_t *weights, size_t taps) {
   for (size_t y = 0; y < rows; y++) {
-    const uint8_t *line = source + (first_row + y) * source_width * 3;
+    const uint8_t *line = source + y * source_width * 3;
     uint8_t *out = target + y * target_width * 3;
     for (size_t x = 0; x < target_width; x++) {
       const uint8_t *p = line + (size_t)bounds[2 * x] * 3;

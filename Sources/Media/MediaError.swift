@@ -22,6 +22,7 @@ public struct MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case absent
   }
 
+  /// What kind of failure it was.
   public let code: Code
   /// Path of the file.
   public let path: String
@@ -39,6 +40,7 @@ public struct MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     self.reason = reason
   }
 
+  /// The file and the reason.
   public var description: String { "\(path): \(reason)" }
 }
 

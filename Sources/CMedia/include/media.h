@@ -10,11 +10,11 @@
 // distance to the byte that a filter predicts from. Returns 0, or -1 when a row names a filter that does not exist.
 int dk_png_unfilter(uint8_t *rows, size_t row_bytes, size_t height, size_t bpp);
 
-// Resampling of interleaved RGB bytes along x, for rows [first_row, first_row + rows) of the source.
+// Resampling of interleaved RGB bytes along x.
 // bounds[2 * i] and bounds[2 * i + 1] are the first source pixel and the number of source pixels of output pixel i;
 // weights[i * taps ...] their weights times 2^22 (Pillow's fixed point).
-void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t first_row,
-                    size_t rows, const int32_t *bounds, const int32_t *weights, size_t taps);
+void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t rows,
+                    const int32_t *bounds, const int32_t *weights, size_t taps);
 
 // The same along y, for rows of `row_bytes` bytes.
 void dk_resize_columns(const uint8_t *source, uint8_t *target, size_t row_bytes, size_t target_height,

@@ -4,8 +4,11 @@ import CMedia
 
 /// A picture: 8-bit RGB, rows from the top, interleaved, without padding.
 public struct ImagePixels: Sendable, Equatable {
+  /// Pixels of a row.
   public let width: Int
+  /// Rows.
   public let height: Int
+  /// Red, green and blue of every pixel.
   public let pixels: [UInt8]  // [height, width, 3]
 
   /// A picture of given pixels.

@@ -39,7 +39,8 @@ struct PNGFile {
     var at = 8
     var found: PNGHeader?
     while let length = reader.integer(at, bytes: 4, bigEndian: true) {
-      guard let data = reader.slice(at + 8, length), let sum = reader.integer(at + 8 + length, bytes: 4, bigEndian: true)
+      guard let data = reader.slice(at + 8, length),
+        let sum = reader.integer(at + 8 + length, bytes: 4, bigEndian: true)
       else {
         if !parts.isEmpty, !reader.ascii(at + 4, "IDAT") { break }  // only what follows the picture is missing
         throw damaged("it breaks off after \(bytes.count) bytes")

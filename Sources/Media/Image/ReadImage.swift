@@ -42,7 +42,7 @@ private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError
   guard let stream = container.video else {
     throw MediaError(.absent, path: path, "it is no picture")
   }
-  guard container.isStillImage || container.formatName == "gif" else {
+  guard container.isStillImage else {
     throw MediaError(.absent, path: path, "it is a \(container.formatName) video, not a picture")
   }
   let decoder = try Decoder(stream, limits: limits, path: path)
@@ -58,7 +58,11 @@ private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError
       if frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.pointee.decode_error_flags != 0 {
         throw MediaError(.damaged, path: path, "its picture is damaged")
       }
-      return try converter.convert(frame)
+      let image = try converter.convert(frame)
+      if packet != nil, try container.next(stream) != nil {
+        throw MediaError(.unsupported, path: path, "it is an animation; export its frames as single pictures")
+      }
+      return image
     }
     if packet == nil { throw MediaError(.damaged, path: path, "it holds no picture that can be decoded") }
   }

@@ -94,28 +94,31 @@ extension ImagePixels {
   public func resized(width: Int, height: Int, filter: ResizeFilter = .bilinear) -> ImagePixels {
     precondition(width > 0 && height > 0, "ImagePixels: cannot resize to \(width)x\(height).")
     if width == self.width && height == self.height { return self }
-    let vertical = ResizeWeights(from: self.height, to: height, filter: filter)
-    // Only the rows that the second pass reads are made by the first.
-    let firstRow = Int(vertical.bounds[0])
-    let rows = Int(vertical.bounds[2 * height - 2] + vertical.bounds[2 * height - 1]) - firstRow
-    var across = self
-    var shifted = vertical.bounds
-    if width != self.width {
-      let horizontal = ResizeWeights(from: self.width, to: width, filter: filter)
-      across = ImagePixels(width: width, height: rows) { target in
-        pixels.withUnsafeBufferPointer { source in
-          dk_resize_rows(
-            source.baseAddress!, self.width, target.baseAddress!, width, firstRow, rows, horizontal.bounds,
-            horizontal.weights, horizontal.taps)
-        }
-      }
-      for i in 0..<height { shifted[2 * i] -= Int32(firstRow) }
+    if height < self.height && self.height - height > 2 * (self.width - width) {
+      // Much lower but not much narrower: fewer rows are left for the other direction (Pillow since version 13).
+      return resizedAlongY(height, filter).resizedAlongX(width, filter)
     }
-    if height == self.height { return across }
+    return resizedAlongX(width, filter).resizedAlongY(height, filter)
+  }
+
+  private func resizedAlongX(_ width: Int, _ filter: ResizeFilter) -> ImagePixels {
+    if width == self.width { return self }
+    let table = ResizeWeights(from: self.width, to: width, filter: filter)
     return ImagePixels(width: width, height: height) { target in
-      across.pixels.withUnsafeBufferPointer { source in
+      pixels.withUnsafeBufferPointer { source in
+        dk_resize_rows(
+          source.baseAddress!, self.width, target.baseAddress!, width, height, table.bounds, table.weights, table.taps)
+      }
+    }
+  }
+
+  private func resizedAlongY(_ height: Int, _ filter: ResizeFilter) -> ImagePixels {
+    if height == self.height { return self }
+    let table = ResizeWeights(from: self.height, to: height, filter: filter)
+    return ImagePixels(width: width, height: height) { target in
+      pixels.withUnsafeBufferPointer { source in
         dk_resize_columns(
-          source.baseAddress!, target.baseAddress!, width * 3, height, shifted, vertical.weights, vertical.taps)
+          source.baseAddress!, target.baseAddress!, width * 3, height, table.bounds, table.weights, table.taps)
       }
     }
   }

@@ -4,7 +4,9 @@
 public struct Sound: Sendable, Equatable {
   /// Frames per second.
   public let sampleRate: Int
+  /// 1 for mono, 2 for stereo.
   public let channels: Int
+  /// Frame after frame.
   public let samples: [Float]  // [frames, channels]
   /// Presentation time of the first sample in seconds; not 0 where a video's sound track begins before or after it.
   public let start: Double

@@ -83,7 +83,7 @@ final class Container {
   var hasIndex: Bool { formatName.hasPrefix("mov,") || formatName.hasPrefix("matroska,") }
 
   /// Whether the content is one picture rather than a sequence.
-  var isStillImage: Bool { formatName.hasSuffix("_pipe") || formatName == "image2" }
+  var isStillImage: Bool { formatName.hasSuffix("_pipe") || formatName == "gif" }
 
   /// Goes back to the beginning, or to the key frame at or before a time of a stream.
   func seek(_ stream: UnsafeMutablePointer<AVStream>, to timestamp: Int64) throws(MediaError) {

@@ -2,6 +2,7 @@
 
 /// A frame and when it is shown.
 public struct VideoFrame: Sendable, Equatable {
+  /// Its picture, upright.
   public let image: ImagePixels
   /// Presentation time in seconds from the video's first frame.
   public let time: Double

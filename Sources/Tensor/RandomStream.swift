@@ -89,6 +89,13 @@ public struct RandomStream: Sendable, RandomNumberGenerator {
     return (c0, c1, c2, c3)
   }
 
+  /// Sets the next `count` blocks of 128 bits aside for a kernel that draws them by position.
+  public mutating func reserve(blocks count: Int) -> (key: UInt64, lane: UInt64, position: UInt64) {
+    defer { position += UInt64(count) }
+    buffered = nil
+    return (key, lane, position)
+  }
+
   /// Evenly distributed in 0..<1, in steps of 2⁻⁵³.
   public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 

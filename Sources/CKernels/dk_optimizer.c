@@ -1,0 +1,64 @@
+#include "dk_optimizer.h"
+
+#include <math.h>
+
+#include "dk_parallel.h"
+
+struct step {
+  dk_sgd sgd;
+  dk_adam adam;
+  float *w;
+  const float *g;
+  float *a, *b, *c;
+};
+
+DK_CLONES static void sgd_range(dk_sgd s, float *w, const float *g, float *v, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float d = g[i] + s.weight_decay * w[i];
+    if (v) {
+      float velocity = s.first_step ? d : s.momentum * v[i] + (1.0f - s.dampening) * d;
+      v[i] = velocity;
+      d = s.nesterov ? d + s.momentum * velocity : velocity;
+    }
+    w[i] -= s.rate * d;
+  }
+}
+
+DK_CLONES static void adam_range(dk_adam s, float *w, const float *g, float *m, float *v, float *largest,
+                                 size_t count) {
+  float shrink = s.decoupled ? 1.0f - s.rate * s.weight_decay : 1.0f;
+  float coupled = s.decoupled ? 0.0f : s.weight_decay;
+  float rate = s.rate / s.correction1;
+  for (size_t i = 0; i < count; i++) {
+    float x = w[i] * shrink, d = g[i] + coupled * x;
+    float first = m[i] + (1.0f - s.beta1) * (d - m[i]);
+    float second = s.beta2 * v[i] + (1.0f - s.beta2) * d * d;
+    m[i] = first;
+    v[i] = second;
+    if (largest) {
+      second = largest[i] > second ? largest[i] : second;
+      largest[i] = second;
+    }
+    w[i] = x - rate * first / (sqrtf(second) / s.correction2_root + s.epsilon);
+  }
+}
+
+static void sgd_piece(void *context, size_t begin, size_t end) {
+  struct step *p = context;
+  sgd_range(p->sgd, p->w + begin, p->g + begin, p->a ? p->a + begin : 0, end - begin);
+}
+
+static void adam_piece(void *context, size_t begin, size_t end) {
+  struct step *p = context;
+  adam_range(p->adam, p->w + begin, p->g + begin, p->a + begin, p->b + begin, p->c ? p->c + begin : 0, end - begin);
+}
+
+void dk_sgd_step(dk_sgd s, float *w, const float *g, float *velocity, size_t count) {
+  struct step p = {.sgd = s, .w = w, .g = g, .a = velocity};
+  dk_parallel(count, 16384, 16, &p, sgd_piece);
+}
+
+void dk_adam_step(dk_adam s, float *w, const float *g, float *first, float *second, float *largest, size_t count) {
+  struct step p = {.adam = s, .w = w, .g = g, .a = first, .b = second, .c = largest};
+  dk_parallel(count, 16384, 16, &p, adam_piece);
+}

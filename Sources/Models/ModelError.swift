@@ -1,0 +1,8 @@
+/// What went wrong with a model's name or file.
+public struct ModelError: Error, CustomStringConvertible, Equatable {
+  /// One sentence: what, where, and what to do.
+  public let description: String
+
+  /// Makes an error from its sentence.
+  public init(_ description: String) { self.description = description }
+}

@@ -1,1 +1,0 @@
-// Models: one file per architecture, and the registry that lists them.

@@ -1,0 +1,84 @@
+import Autograd
+import Foundation
+import NN
+import SafeTensors
+import Tensor
+import Testing
+
+@testable import Models
+
+@Suite struct `model registry` {
+  /// The usual input, smaller where sizes may be chosen freely.
+  static func batch(_ entry: Architecture, _ count: Int = 4) -> Tensor {
+    var random = RandomStream(seed: 3, entry.name)
+    return Tensor(uniform: -1..<1, shape: [count] + entry.preprocessing.partShape, random: &random)
+  }
+
+  @Test(arguments: ModelRegistry.all.map(\.name))
+  func `gives one logit a part and a gradient to every parameter`(name: String) throws {
+    let entry = try ModelRegistry.find(name)
+    let store = ParameterStore(seed: 1)
+    let network = try entry.build(store.root, entry.preprocessing)
+    let pass = Pass(training: true)
+    let logits = network.logits(Variable(Self.batch(entry)), pass)
+    #expect(logits.shape == [4])
+    var seen: Set<String> = []
+    pass.backward(from: logits, gradient: Tensor([1, -2, 3, 0.5], shape: [4])) { parameter, gradient in
+      #expect(gradient.shape == parameter.value.shape, "\(parameter.name)")
+      #expect(gradient.floats().contains { $0 != 0 && $0.isFinite }, "\(parameter.name)")
+      seen.insert(parameter.name)
+    }
+    #expect(seen == Set(store.parameters.filter(\.trainable).map(\.name)))
+  }
+
+  @Test(arguments: ModelRegistry.all.map(\.name))
+  func `scores with the same bits after saving and loading`(name: String) throws {
+    let entry = try ModelRegistry.find(name)
+    let store = ParameterStore(seed: 1)
+    let network = try entry.build(store.root, entry.preprocessing)
+    let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).safetensors")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try writeSafeTensors(store.state, to: file)
+    let loaded = ParameterStore(seed: 2, checkpoint: try SafeTensorsFile(file).tensors())
+    let copy = try entry.build(loaded.root, entry.preprocessing)
+    try loaded.finish()
+    let input = Variable(Self.batch(entry))
+    let expected = network.logits(input, Pass(training: false)).value.floats()
+    #expect(copy.logits(input, Pass(training: false)).value.floats() == expected)
+    #expect(expected.allSatisfy { $0.isFinite })
+  }
+
+  @Test(arguments: ModelRegistry.all.map(\.name))
+  func `scores a part alike alone and in company`(name: String) throws {
+    let entry = try ModelRegistry.find(name)
+    let network = try entry.build(ParameterStore(seed: 1).root, entry.preprocessing)
+    let batch = Self.batch(entry)
+    let all = network.logits(Variable(batch), Pass(training: false)).value.floats()
+    let one = network.logits(Variable(batch.sliced(axis: 0, 2..<3)), Pass(training: false)).value.floats()
+    // 1e-5: other blocking for another batch may round float32 sums differently.
+    #expect(abs(one[0] - all[2]) < 1e-5 * max(1, abs(all[2])))
+  }
+
+  @Test func `has the reference's audio network`() throws {
+    let store = ParameterStore(seed: 1)
+    _ = try ModelRegistry.find("audio-cnn").build(store.root, .logMel(.init()))
+    // PyTorch counts 389057 for four blocks 32-64-128-256 and a linear layer.
+    #expect(store.parameterCount == 389_057)
+  }
+
+  @Test func `names the nearest architecture`() {
+    let error = #expect(throws: ModelError.self) { _ = try ModelRegistry.find("audio-cn") }
+    #expect(error?.description.contains("the nearest is \"audio-cnn\"") == true)
+  }
+
+  @Test func `names are unique, and inputs valid`() throws {
+    #expect(Set(ModelRegistry.all.map(\.name)).count == ModelRegistry.all.count)
+    for entry in ModelRegistry.all { try entry.preprocessing.validate() }
+  }
+
+  @Test(arguments: ModelRegistry.all.map(\.name))
+  func `input survives its description`(name: String) throws {
+    let input = try ModelRegistry.find(name).preprocessing
+    #expect(try JSONDecoder().decode(Preprocessing.self, from: JSONEncoder().encode(input)) == input)
+  }
+}

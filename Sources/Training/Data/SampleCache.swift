@@ -1,0 +1,92 @@
+import Files
+public import Foundation
+public import Models
+import Media
+
+/// A folder of decoded, model-ready samples, so that only the first visit decodes.
+///
+///     let cache = SampleCache(URL(filePath: "cache"))
+///     switch try cache.sample(of: item, input: architecture.preprocessing) {
+///     case .ready(let prepared): …
+///     case .failed(let reason): …        // counted, and shown in the report
+///     }
+///
+/// An entry's name is made of the file's SHA-256 and of everything that decides its content, so entries never go stale
+/// and data sets, models, folds and runs share them. Entries appear by rename and carry a checksum: a damaged one is
+/// made again, and processes may share the folder. A failure to decode is kept too, with its reason.
+public struct SampleCache: Sendable {
+  /// What is known of a sample.
+  public enum Entry: Sendable, Equatable {
+    /// Decoded.
+    case ready(PreparedSample)
+    /// Cannot be decoded, for this reason; the reason is the same on every machine and every visit.
+    case failed(String)
+  }
+
+  /// Raised whenever decoding or resizing changes its results.
+  static let revision = 1
+
+  private let folder: URL
+  private let decode: @Sendable (URL, Preprocessing) throws -> PreparedSample
+
+  /// A cache in `folder`, which is made when first needed.
+  public init(_ folder: URL) {
+    self.init(folder, decode: prepareSample)
+  }
+
+  init(_ folder: URL, decode: @escaping @Sendable (URL, Preprocessing) throws -> PreparedSample) {
+    (self.folder, self.decode) = (folder, decode)
+  }
+
+  /// The sample, from the cache or decoded now and kept.
+  ///
+  /// - Throws: when the file is missing or unreadable, or the cache's folder cannot be written.
+  public func sample(of item: ModelSample, input: Preprocessing) throws -> Entry {
+    let digest = try item.digest ?? sha256(of: item.file)
+    let base = folder.appending(path: input.cacheKey).appending(path: String(digest.prefix(2)))
+    let kept = base.appending(path: "\(digest).sample")
+    let refused = base.appending(path: "\(digest).failed")
+    if let bytes = try? readFile(kept), let sample = PreparedSample(encoded: bytes) { return .ready(sample) }
+    if let bytes = try? readFile(refused), let reason = String(validating: bytes, as: UTF8.self), !reason.isEmpty {
+      return .failed(reason)
+    }
+    let entry = try Self.decoded(item, input: input, decode)
+    switch entry {
+    case .ready(let sample): try writeAtomically(sample.encoded(), to: kept)
+    case .failed(let reason): try writeAtomically(reason, to: refused)
+    }
+    return entry
+  }
+
+  /// The sample, decoded now and not kept.
+  static func decoded(
+    _ item: ModelSample, input: Preprocessing,
+    _ decode: (URL, Preprocessing) throws -> PreparedSample = prepareSample
+  ) throws -> Entry {
+    do {
+      return .ready(try decode(item.file, input))
+    } catch let error as MediaError where error.code != .unreadable {
+      return .failed(error.reason)
+    }
+  }
+}
+
+extension Preprocessing {
+  /// Names everything that decides what is kept of a file. What is applied after the cache (normalisation) is left out.
+  var cacheKey: String {
+    let parts: String
+    switch self {
+    case .frames(let input): parts = "frames-\(input.count)x\(input.size)"
+    case .clips(let input): parts = "clips-\(input.count)x\(input.length)x\(input.size)-\(input.rate)"
+    case .logMel(let input):
+      parts =
+        "logmel-\(input.sampleRate)-\(input.window)-\(input.hop)-\(input.transform)-\(input.mels)"
+        + "-\(input.maximumSeconds)"
+    case .cepstra(let input):
+      parts =
+        "cepstra-\(input.sampleRate)-\(input.window)-\(input.hop)-\(input.transform)-\(input.mels)"
+        + "-\(input.coefficients)-\(input.maximumSeconds)"
+    }
+    return "\(parts)-r\(SampleCache.revision)"
+  }
+}

@@ -1,0 +1,31 @@
+import Datasets
+import Evaluation
+import Models
+import NN
+import Tensor
+
+extension Trainer {
+  /// Fits a logistic network in closed form on all parts of all training samples, unaugmented.
+  func fitLogistic(_ store: ParameterStore, _ data: TrainingData) throws {
+    let writer = PartWriter(input: job.input)
+    let width = job.input.partShape[0]
+    var (rows, labels): ([[Double]], [Int]) = ([], [])
+    for item in data.training {
+      let batch = writer.scoringBatch(try data.prepared(item))
+      let values = batch.floats().map(Double.init)
+      for part in 0..<batch.shape[0] {
+        rows.append(Array(values[(part * width)..<((part + 1) * width)]))
+        labels.append(item.isFake ? 1 : 0)
+      }
+    }
+    let scaler = StandardScaler(fitting: rows)
+    let balanced = job.balance.classWeights != .none || job.balance.sampler != .none
+    let model = try LogisticRegression(rows: rows.map(scaler.apply), labels: labels, balanced: balanced)
+    try store.load([
+      "standardise.mean": Tensor(scaler.mean.map(Float.init), shape: [width]),
+      "standardise.scale": Tensor(scaler.scale.map(Float.init), shape: [width]),
+      "head.weight": Tensor(model.coefficients[0].map(Float.init), shape: [1, width]),
+      "head.bias": Tensor(model.intercepts.map(Float.init), shape: [1]),
+    ])
+  }
+}

@@ -1,0 +1,53 @@
+public import Foundation
+import Models
+import SafeTensors
+public import Tensor
+
+/// A model on disk: a safetensors file whose `unmask` note is the `ModelDescription`.
+///
+///     let (description, _) = try ModelFile.read(url)
+///     print(description.architecture, description.threshold)
+public enum ModelFile {
+  private static let note = "unmask"
+
+  /// Writes a model, complete or not at all; equal models give equal bytes.
+  ///
+  /// - Throws: `FileProblem` when the file cannot be written.
+  public static func write(_ description: ModelDescription, _ tensors: [String: Tensor], to file: URL) throws {
+    try writeSafeTensors(tensors, metadata: [note: canonicalJSON(description)], to: file)
+  }
+
+  /// Reads a model's description and weights; the weights stay on disk until they are used.
+  ///
+  /// - Throws: `SafeTensorsError` or `TrainingError` naming the file.
+  public static func read(_ file: URL) throws -> (description: ModelDescription, tensors: [String: Tensor]) {
+    let contents = try SafeTensorsFile(file)
+    return (try description(contents, file), try contents.tensors())
+  }
+
+  /// Reads a model's description alone.
+  ///
+  /// - Throws: as `read`.
+  public static func description(of file: URL) throws -> ModelDescription {
+    try description(SafeTensorsFile(file), file)
+  }
+
+  private static func description(_ contents: SafeTensorsFile, _ file: URL) throws -> ModelDescription {
+    guard let text = contents.metadata[note] else {
+      throw TrainingError(
+        "\(file.path): these weights carry no description of their model; use a file that `unmask train` wrote")
+    }
+    do {
+      let description = try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
+      guard description.revision == 1 else {
+        throw TrainingError("\(file.path): it was written by a newer version of Unmask; use that version to read it")
+      }
+      try description.input.validate()
+      return description
+    } catch let error as TrainingError {
+      throw error
+    } catch let error as DecodingError {
+      throw TrainingError("\(file.path): the description of the model is damaged (\(error)); train the model again")
+    }
+  }
+}

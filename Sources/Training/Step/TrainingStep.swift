@@ -1,0 +1,162 @@
+import Autograd
+public import Models
+public import NN
+public import ShardTree
+public import Tensor
+
+/// One shard of a batch as the network sees it.
+public struct ShardBatch: Sendable {
+  /// `[n] + Preprocessing.partShape`
+  public let input: Tensor
+  /// For each view, whether it is fake.
+  public let isFake: [Bool]
+  /// For each view, its weight in the loss.
+  public let weights: [Double]
+  /// For each view, its sample's name, for error messages.
+  public let names: [String]
+
+  /// Makes a shard.
+  public init(input: Tensor, isFake: [Bool], weights: [Double], names: [String]) {
+    precondition(
+      isFake.count == input.shape[0] && weights.count == isFake.count && names.count == isFake.count,
+      "ShardBatch: \(isFake.count) labels, \(weights.count) weights, \(names.count) names for \(input.shape)")
+    (self.input, self.isFake, self.weights, self.names) = (input, isFake, weights, names)
+  }
+}
+
+/// One batch: the shards that this member computes, and what is known of the whole.
+public struct StepBatch: Sendable {
+  /// This member's shards; nil where a shard is empty.
+  public let shards: [ShardBatch?]
+  /// Views in the whole batch.
+  public let count: Int
+  /// Sum of the weights of the whole batch.
+  public let weight: Double
+  /// Names of all views' samples.
+  public let names: [String]
+
+  /// Makes a batch.
+  public init(shards: [ShardBatch?], count: Int, weight: Double, names: [String]) {
+    (self.shards, self.count, self.weight, self.names) = (shards, count, weight, names)
+  }
+}
+
+/// What a step did.
+public struct StepReport: Sendable, Equatable {
+  /// Weighted mean loss of the batch.
+  public let loss: Double
+  /// Length of the gradient before clipping.
+  public let gradientNorm: Double
+}
+
+/// One training step under the numeric contract: a batch is split into V logical shards by position; each shard runs
+/// forward and backward by itself, with its own batch statistics and a fixed number of threads; gradients, statistics and
+/// losses are summed in the fixed tree; then one clipped step of the optimizer. The result has the same bits however
+/// shards are spread over threads and over members of a group.
+///
+///     let step = TrainingStep(network, store, settings: settings, loss: loss, threads: 2)
+///     let report = try step.run(batch, number: 0, rate: 1e-3, random: random)
+public final class TrainingStep {
+  private let network: any Network
+  let state: FlatState
+  private let settings: TrainSettings
+  private let loss: ItemLoss
+  private let threads: ShardThreads
+  private let reducer: (any ShardReducer)?
+
+  /// The shards that this member computes.
+  public let ownShards: Range<Int>
+
+  /// A step on a model.
+  ///
+  /// - Parameters:
+  ///   - threads: shards that are computed side by side.
+  ///   - reducer: the group that shares the batches, or nil when alone.
+  /// - Traps: if the group has more members than there are shards.
+  public init(
+    _ network: any Network, _ store: ParameterStore, settings: TrainSettings, loss: ItemLoss, threads: Int,
+    reducer: (any ShardReducer)? = nil
+  ) {
+    let (rank, members) = (reducer?.rank ?? 0, reducer?.members ?? 1)
+    precondition(members <= settings.logicalShards, "\(members) members for \(settings.logicalShards) shards")
+    (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
+    state = FlatState(store)
+    ownShards = ShardTree.shards(ofMember: rank, members: members, shards: settings.logicalShards)
+    self.threads = ShardThreads(count: min(threads, ownShards.count), computeThreads: settings.threadsPerShard)
+  }
+
+  /// Runs one step and changes the model.
+  ///
+  /// - Parameters:
+  ///   - number: the step's number since the beginning, which tells reductions apart.
+  ///   - random: the step's own stream; shards key it further, for dropout.
+  /// - Throws: when loss or gradient is not finite, before anything is changed; when the group has broken up.
+  public func run(_ batch: StepBatch, number: Int, rate: Double, random: RandomStream) throws -> StepReport {
+    precondition(batch.shards.count == ownShards.count, "\(batch.shards.count) shards where \(ownShards) were expected")
+    let results = threads.map(ownShards.count) { index in
+      compute(batch.shards[index], of: batch, random: random.keyed("shard", ownShards.lowerBound + index))
+    }
+    let sums = zip(ownShards, results).map { shard, result in
+      ShardTree.Sum(low: shard, high: shard + 1, values: result.vector)
+    }
+    let shards = settings.logicalShards
+    let own = ShardTree.combine(sums, shards: shards)
+    let total = try reducer?.reduce(step: number, sums: own, shards: shards) ?? own[0].values
+    guard total.count == state.vectorCount else {
+      throw TrainingError("step \(number): the group's sum has \(total.count) values, the model \(state.vectorCount)")
+    }
+    let report = StepReport(loss: Double(total.last!), gradientNorm: state.norm(total))
+    guard report.loss.isFinite && report.gradientNorm.isFinite else {
+      throw nonFinite(report, batch, results.flatMap(\.suspects), number)
+    }
+    let clip = settings.clipNorm
+    let scale = clip > 0 && report.gradientNorm > clip ? Float(clip / (report.gradientNorm + 1e-6)) : 1
+    state.step(total, scale: scale, rate: rate, decay: settings.weightDecay)
+    if let reports = results.lazy.map(\.statistics).first(where: { !$0.isEmpty }) {
+      state.store.apply(state.combined(total, like: reports))
+    }
+    return report
+  }
+
+  private struct ShardResult {
+    let vector: [Float]
+    let statistics: [BatchStatistics]
+    let suspects: [String]
+  }
+
+  /// Forward and backward of one shard. Its loss is the weighted sum over its views, divided by the whole batch's weight.
+  private func compute(_ shard: ShardBatch?, of batch: StepBatch, random: RandomStream) -> ShardResult {
+    var vector = [Float](repeating: 0, count: state.vectorCount)
+    guard let shard, batch.weight > 0 else { return ShardResult(vector: vector, statistics: [], suspects: []) }
+    let pass = Pass(training: true, random: random)
+    let logits = network.logits(Variable(shard.input), pass)
+    let values = logits.value.floats()
+    var suspects: [String] = []
+    var sum = 0.0
+    var slopes: [Float] = []
+    for (index, logit) in values.enumerated() {
+      let (loss, slope) = loss.evaluate(logit: Double(logit), isFake: shard.isFake[index])
+      let share = shard.weights[index] / batch.weight
+      if !loss.isFinite { suspects.append(shard.names[index]) }
+      sum += share * loss
+      slopes.append(Float(share * slope))
+    }
+    pass.backward(from: logits, gradient: Tensor(slopes, shape: logits.shape)) { parameter, gradient in
+      state.place(gradient, of: parameter, in: &vector)
+    }
+    state.place(pass.statistics, share: Float(values.count) / Float(batch.count), in: &vector)
+    vector[vector.count - 1] = Float(sum)
+    return ShardResult(vector: vector, statistics: pass.statistics, suspects: suspects)
+  }
+
+  private func nonFinite(
+    _ report: StepReport, _ batch: StepBatch, _ suspects: [String], _ number: Int
+  ) -> TrainingError {
+    var names: [String] = []
+    for name in suspects.isEmpty ? batch.names : suspects where !names.contains(name) { names.append(name) }
+    let shown = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+    let what = report.loss.isFinite ? "the gradient" : "the loss"
+    return TrainingError(
+      "step \(number): \(what) is not finite, with samples \(shown); lower train.learning_rate, or look at these files")
+  }
+}

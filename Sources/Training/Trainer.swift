@@ -1,0 +1,137 @@
+import Autograd
+import Evaluation
+public import Foundation
+import Models
+import NN
+public import ShardTree
+import Tensor
+
+/// Trains one model of one fold, from the cache to the model file.
+///
+///     var trainer = Trainer(job, cache: SampleCache(cacheFolder))
+///     trainer.threads = 2
+///     trainer.onProgress = { print($0.epoch, $0.step, $0.loss ?? 0) }     // throw to stop
+///     trainer.onCheckpoint = { try upload($0) }
+///     let summary = try trainer.run(checkpoint: file, resuming: nil, output: modelFile)
+///
+/// `run` blocks the calling thread. Its result depends on the job alone: neither on threads, group, interruptions and
+/// checkpoints, nor on the machine among those with the same numerics.
+public struct Trainer {
+  /// Raised whenever training gives other bits for the same settings.
+  static let revision = 1
+
+  /// What is trained.
+  public let job: TrainingJob
+  /// Where decoded samples are.
+  public let cache: SampleCache
+  /// Threads that compute; shards beyond one a thread wait their turn.
+  public var threads = 1
+  /// Threads that read, decode and augment ahead of the compute threads.
+  public var loaderThreads = 1
+  /// A checkpoint is due after so many seconds.
+  public var checkpointSeconds = 60.0
+  /// A checkpoint is due after so many steps, too.
+  public var checkpointSteps: Int?
+  /// The group that shares this job's batches; nil when alone.
+  public var reducer: (any ShardReducer)?
+  /// Called after every step and every few samples of the other phases. What it throws ends the job; a checkpoint is
+  /// written before.
+  public var onProgress: (TrainingProgress) throws -> Void = { _ in }
+  /// Called with a checkpoint file, complete; the next one takes its name.
+  public var onCheckpoint: (URL) throws -> Void = { _ in }
+  /// Called at the end of every epoch.
+  public var onEpoch: (EpochRecord) throws -> Void = { _ in }
+
+  /// A trainer for a job.
+  public init(_ job: TrainingJob, cache: SampleCache) {
+    (self.job, self.cache) = (job, cache)
+  }
+
+  /// Trains and writes the model file.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: the file that checkpoints are written to.
+  ///   - resuming: an earlier checkpoint of this job, from any machine; one of another configuration or other data is
+  ///     refused.
+  ///   - output: the model file.
+  /// - Throws: `TrainingError` for settings, data and numbers that cannot be trained with; what callbacks throw.
+  public func run(checkpoint: URL, resuming: URL? = nil, output: URL) throws -> TrainingSummary {
+    try job.settings.validate(model: job.model)
+    try job.input.validate()
+    let data = try TrainingData(job, cache: cache, threads: threads) { done, total in
+      try onProgress(TrainingProgress(phase: "prepare", epoch: 0, epochs: epochs, step: done, steps: total))
+    }
+    let store = ParameterStore(seed: RandomStream.seed(job, "weights"))
+    let network = try job.architecture.build(store.root, job.input)
+    switch job.architecture.fitting {
+    case .gradient:
+      let run = try TrainingRun(self, data, network, store, checkpoint: checkpoint, resuming: resuming)
+      try run.train()
+      return try finish(data, network, store, run.state, to: output)
+    case .logistic:
+      let start = Date.now
+      try onProgress(TrainingProgress(phase: "fit", epoch: 0, epochs: 0, step: 0, steps: 1))
+      try fitLogistic(store, data)
+      var state = TrainerState(configuration: "", data: "")
+      state.seconds = Date.now.timeIntervalSince(start)
+      return try finish(data, network, store, state, to: output)
+    }
+  }
+
+  private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }
+
+  /// Scores of the validation part, in its order.
+  func validate(_ data: TrainingData, _ network: any Network, _ crew: ShardThreads) throws -> [SampleScore] {
+    let scoring = NetworkScoring(network: network, writer: PartWriter(input: job.input), aggregate: job.aggregate)
+    let results = crew.map(data.validation.count) { index in
+      Result { scoring.score(try data.prepared(data.validation[index])) }
+    }
+    return try zip(data.validation, results).map { item, result in
+      let score = try result.get()
+      guard !score.probability.isNaN else {
+        throw TrainingError(
+          "model \(job.model): the score of validation sample \(item.sample.id) is not a number; lower "
+            + "train.learning_rate")
+      }
+      return score
+    }
+  }
+
+  /// Threshold and temperature from the best weights' validation scores; then the model file.
+  private func finish(
+    _ data: TrainingData, _ network: any Network, _ store: ParameterStore, _ state: TrainerState, to output: URL
+  ) throws -> TrainingSummary {
+    let crew = ShardThreads(count: threads, computeThreads: 1)
+    let scores = try validate(data, network, crew)
+    let labels = data.validation.map(\.isFake)
+    let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
+    let choice = ranked.threshold(by: job.thresholdRule)
+    let description = ModelDescription(
+      model: job.model, architecture: job.architecture.name, input: job.input, aggregate: job.aggregate,
+      threshold: choice?.operatingPoint ?? 0.5,
+      thresholdRule: choice == nil
+        ? "fixed, as \(job.thresholdRule.text) has no answer on validation" : job.thresholdRule.text,
+      temperature: Temperature(fitting: scores.map(\.logit), fake: labels)?.value ?? 1, fold: job.fold, seed: job.seed,
+      epoch: state.bestEpoch, validationAUC: ranked.areaUnderCurve.value, validationLoss: meanLoss(scores, labels),
+      configuration: try job.configurationHash(), data: try job.dataHash())
+    try ModelFile.write(description, store.state, to: output)
+    return TrainingSummary(
+      epochs: state.epochs, bestEpoch: state.bestEpoch, parameters: store.parameterCount,
+      trainingSamples: data.training.count, validationSamples: data.validation.count, failures: data.failures,
+      seconds: state.seconds)
+  }
+
+  /// Mean cross-entropy; nil without samples.
+  func meanLoss(_ scores: [SampleScore], _ isFake: [Bool]) -> Double? {
+    guard !scores.isEmpty else { return nil }
+    return zip(scores, isFake).reduce(0) { $0 + softplus($1.1 ? -$1.0.logit : $1.0.logit) } / Double(scores.count)
+  }
+}
+
+extension RandomStream {
+  /// A seed for one purpose of a job, from its seed and fold.
+  static func seed(_ job: TrainingJob, _ purpose: String) -> UInt64 {
+    var stream = RandomStream(seed: job.seed, "fold", job.fold, purpose)
+    return stream.next()
+  }
+}

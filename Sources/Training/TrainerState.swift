@@ -1,0 +1,90 @@
+import Foundation
+import SafeTensors
+import Tensor
+
+/// Where a training job is, beside weights and moments: what a checkpoint holds so that going on from it gives the same
+/// bits as never having stopped.
+struct TrainerState: Codable, Equatable {
+  /// Hash of the configuration that the checkpoint belongs to.
+  var configuration: String
+  /// Hash of the data that it belongs to.
+  var data: String
+  /// The epoch to go on with, from 0.
+  var epoch = 0
+  /// The step of that epoch to go on with.
+  var step = 0
+  /// Steps since the beginning.
+  var totalSteps = 0
+  /// Steps that the optimizer made.
+  var optimizerSteps = 0
+  /// Σ loss · weight over this epoch's steps so far.
+  var lossSum = 0.0
+  /// Σ weight over this epoch's steps so far.
+  var weightSum = 0.0
+  /// What past epochs gave.
+  var epochs: [EpochRecord] = []
+  /// The epoch whose weights are best so far, from 1; 0 before the first validation.
+  var bestEpoch = 0
+  /// Wall-clock seconds before this checkpoint.
+  var seconds = 0.0
+
+  /// Whether training ended, by its number of epochs or early.
+  func isOver(_ settings: TrainSettings) -> Bool {
+    if epoch >= settings.epochs { return true }
+    return settings.earlyStoppingEpochs > 0 && bestEpoch > 0 && epoch - bestEpoch >= settings.earlyStoppingEpochs
+  }
+
+  /// Whether the last record is better than the best before it: a larger AUC, or the same with a smaller loss. Without
+  /// validation the last epoch is the best.
+  func isBest(_ record: EpochRecord) -> Bool {
+    guard bestEpoch > 0 else { return true }
+    let best = epochs[bestEpoch - 1]
+    guard let loss = record.validationLoss, let bestLoss = best.validationLoss else { return true }
+    guard let auc = record.validationAUC, let bestAUC = best.validationAUC else { return loss < bestLoss }
+    return auc != bestAUC ? auc > bestAUC : loss < bestLoss
+  }
+}
+
+/// A checkpoint file: safetensors with the current weights (`weights.`), the best epoch's (`best.`), the optimizer's
+/// moments, and the state as a note.
+struct TrainerCheckpoint {
+  var state: TrainerState
+  var weights: [String: Tensor]
+  var best: [String: Tensor]
+  var first: [Float]
+  var second: [Float]
+
+  private static let note = "unmask.checkpoint"
+
+  init(state: TrainerState, weights: [String: Tensor], best: [String: Tensor], first: [Float], second: [Float]) {
+    (self.state, self.weights, self.best, self.first, self.second) = (state, weights, best, first, second)
+  }
+
+  /// Reads a checkpoint.
+  ///
+  /// - Throws: when the file is damaged or something else.
+  init(contentsOf file: URL) throws {
+    let contents = try SafeTensorsFile(file)
+    guard let text = contents.metadata[Self.note],
+      let state = try? JSONDecoder().decode(TrainerState.self, from: Data(text.utf8))
+    else { throw TrainingError("\(file.path): this is no checkpoint of a training job; remove it to begin anew") }
+    var (weights, best): ([String: Tensor], [String: Tensor]) = ([:], [:])
+    for name in contents.names {
+      if name.hasPrefix("weights.") { weights[String(name.dropFirst("weights.".count))] = try contents.tensor(name) }
+      if name.hasPrefix("best.") { best[String(name.dropFirst("best.".count))] = try contents.tensor(name) }
+    }
+    self.init(
+      state: state, weights: weights, best: best, first: try contents.tensor("optimizer.first").floats(),
+      second: try contents.tensor("optimizer.second").floats())
+  }
+
+  /// Writes it, complete or not at all.
+  func write(to file: URL) throws {
+    var tensors: [String: Tensor] = [
+      "optimizer.first": Tensor(first, shape: [first.count]), "optimizer.second": Tensor(second, shape: [second.count]),
+    ]
+    for (name, tensor) in weights { tensors["weights." + name] = tensor }
+    for (name, tensor) in best { tensors["best." + name] = tensor }
+    try writeSafeTensors(tensors, metadata: [Self.note: canonicalJSON(state)], to: file)
+  }
+}

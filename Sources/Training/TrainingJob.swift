@@ -1,0 +1,73 @@
+public import Datasets
+public import Evaluation
+import Files
+import Foundation
+public import Models
+
+/// Everything that decides the bits of one trained model. The test part is not here: training never sees it.
+///
+///     let job = TrainingJob(
+///       model: "voice", architecture: try ModelRegistry.find("audio-cnn"), settings: settings, balance: balance,
+///       thresholdRule: .f1, seed: 7, fold: 0, training: training, validation: validation)
+public struct TrainingJob: Sendable {
+  /// The experiment's name for the model.
+  public var model: String
+  /// The architecture.
+  public var architecture: Architecture
+  /// How a file becomes input; usually the architecture's own.
+  public var input: Preprocessing
+  /// The `train:` settings.
+  public var settings: TrainSettings
+  /// The `balance:` settings.
+  public var balance: BalanceSettings
+  /// How the threshold is chosen on validation scores.
+  public var thresholdRule: ThresholdRule
+  /// How the scores of parts become one.
+  public var aggregate: Aggregation
+  /// The experiment's seed.
+  public var seed: UInt64
+  /// The fold's number.
+  public var fold: Int
+  /// Samples that gradients come from. Their order does not matter.
+  public var training: [ModelSample]
+  /// Samples that early stopping, threshold and temperature come from. Their order does not matter.
+  public var validation: [ModelSample]
+
+  /// Makes a job.
+  public init(
+    model: String, architecture: Architecture, input: Preprocessing? = nil, settings: TrainSettings,
+    balance: BalanceSettings, thresholdRule: ThresholdRule, aggregate: Aggregation = .mean, seed: UInt64, fold: Int,
+    training: [ModelSample], validation: [ModelSample]
+  ) {
+    (self.model, self.architecture, self.settings, self.balance) = (model, architecture, settings, balance)
+    self.input = input ?? architecture.preprocessing
+    (self.thresholdRule, self.aggregate, self.seed, self.fold) = (thresholdRule, aggregate, seed, fold)
+    self.training = training.sorted { $0.key < $1.key }
+    self.validation = validation.sorted { $0.key < $1.key }
+  }
+
+  /// SHA-256 over everything configured that decides the result.
+  func configurationHash() throws -> String {
+    struct Configuration: Encodable {
+      let revision: Int, model: String, architecture: String, input: Preprocessing, settings: TrainSettings
+      let balance: BalanceSettings, threshold: String, aggregate: Aggregation, seed: UInt64, fold: Int
+    }
+    return sha256(
+      try canonicalJSON(
+        Configuration(
+          revision: Trainer.revision, model: model, architecture: architecture.name, input: input, settings: settings,
+          balance: balance, threshold: thresholdRule.text, aggregate: aggregate, seed: seed, fold: fold)))
+  }
+
+  /// SHA-256 over names, contents, labels and weights of all samples.
+  func dataHash() throws -> String {
+    var text = ""
+    for (part, samples) in [("training", training), ("validation", validation)] {
+      for sample in samples {
+        let digest = try sample.digest ?? sha256(of: sample.file)
+        text += "\(part)\t\(sample.key)\t\(digest)\t\(sample.label?.name ?? "")\t\(sample.weight)\n"
+      }
+    }
+    return sha256(text)
+  }
+}

@@ -1,0 +1,162 @@
+import Autograd
+import Evaluation
+import Foundation
+import Models
+import NN
+import ShardTree
+import Tensor
+
+/// The epochs of one gradient-trained job: steps, validation, early stopping, checkpoints.
+final class TrainingRun {
+  private let trainer: Trainer
+  private let data: TrainingData
+  private let network: any Network
+  private let store: ParameterStore
+  private let step: TrainingStep
+  private let checkpoint: URL
+  private let crew: ShardThreads
+  private var best: [String: Tensor] = [:]
+  private(set) var state: TrainerState
+  private var resumed = Date.now
+  private var saved = Date.now
+  private var stepsSinceSaved = 0
+
+  private var settings: TrainSettings { trainer.job.settings }
+
+  init(
+    _ trainer: Trainer, _ data: TrainingData, _ network: any Network, _ store: ParameterStore, checkpoint: URL,
+    resuming: URL?
+  ) throws {
+    (self.trainer, self.data, self.network, self.store) = (trainer, data, network, store)
+    self.checkpoint = checkpoint
+    let job = trainer.job
+    let members = trainer.reducer?.members ?? 1
+    guard members <= job.settings.logicalShards else {
+      throw TrainingError(
+        "model \(job.model): \(members) workers cannot share \(job.settings.logicalShards) logical shards; raise "
+          + "train.logical_shards or lower cluster.workers_per_job")
+    }
+    step = TrainingStep(
+      network, store, settings: job.settings, loss: ItemLoss(job.balance, smoothing: job.settings.labelSmoothing),
+      threads: trainer.threads, reducer: trainer.reducer)
+    crew = ShardThreads(count: trainer.threads, computeThreads: 1)
+    state = TrainerState(configuration: try job.configurationHash(), data: try job.dataHash())
+    try checkShards()
+    if let resuming { try resume(from: resuming) }
+  }
+
+  /// Trains to the end; the store holds the best epoch's weights afterwards.
+  func train() throws {
+    while !state.isOver(settings) { try epoch() }
+    try store.load(best)
+    state.seconds = seconds
+  }
+
+  private var seconds: Double { state.seconds + Date.now.timeIntervalSince(resumed) }
+
+  // MARK: One epoch
+
+  private func epoch() throws {
+    let epoch = state.epoch
+    let plan = data.epoch(epoch)
+    let first = state.step
+    let (data, shards) = (self.data, step.ownShards)
+    let batches = Prefetcher(count: plan.steps.count - first, threads: trainer.loaderThreads, ahead: 3) { index in
+      try data.batch(plan.steps[first + index], epoch: epoch, shards: shards)
+    }
+    defer { batches.stop() }
+    var rate = 0.0
+    while let batch = try batches.next() {
+      let progress = Double(epoch) + Double(state.step + 1) / Double(plan.steps.count)
+      rate = settings.learningRate(at: min(progress, Double(settings.epochs)))
+      let report = try step.run(
+        batch, number: state.totalSteps, rate: rate,
+        random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
+      state.lossSum += report.loss * batch.weight
+      state.weightSum += batch.weight
+      state.step += 1
+      state.totalSteps += 1
+      stepsSinceSaved += 1
+      try tell("train", state.step, plan.steps.count, report.loss)
+      if state.step < plan.steps.count && isCheckpointDue { try save() }
+    }
+    let scores = try trainer.validate(data, network, crew)
+    let labels = data.validation.map(\.isFake)
+    let ranked = RankedScores(scores: scores.map(\.logit), fake: labels)
+    let record = EpochRecord(
+      epoch: epoch + 1, learningRate: rate, trainingLoss: state.lossSum / max(state.weightSum, .leastNormalMagnitude),
+      validationLoss: trainer.meanLoss(scores, labels), validationAUC: ranked.areaUnderCurve.value)
+    if state.isBest(record) {
+      best = store.state
+      state.bestEpoch = record.epoch
+    }
+    state.epochs.append(record)
+    (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
+    if isCheckpointDue { try save() }
+    try trainer.onEpoch(record)
+    try tell("validate", scores.count, scores.count, nil)
+  }
+
+  /// Reports progress; when that ends the job, the work so far is kept first.
+  private func tell(_ phase: String, _ step: Int, _ steps: Int, _ loss: Double?) throws {
+    do {
+      try trainer.onProgress(
+        TrainingProgress(
+          phase: phase, epoch: phase == "train" ? state.epoch + 1 : state.epoch, epochs: settings.epochs, step: step,
+          steps: steps, loss: loss))
+    } catch {
+      // The reason to stop matters more than a checkpoint that nobody may be able to take.
+      try? save()
+      throw error
+    }
+  }
+
+  // MARK: Checkpoints
+
+  private var isCheckpointDue: Bool {
+    if let steps = trainer.checkpointSteps, stepsSinceSaved >= steps { return true }
+    return Date.now.timeIntervalSince(saved) >= trainer.checkpointSeconds
+  }
+
+  private func save() throws {
+    var state = state
+    state.seconds = seconds
+    state.optimizerSteps = step.state.steps
+    try TrainerCheckpoint(
+      state: state, weights: store.state, best: best, first: step.state.firstMoment, second: step.state.secondMoment
+    ).write(to: checkpoint)
+    (saved, stepsSinceSaved) = (Date.now, 0)
+    try trainer.onCheckpoint(checkpoint)
+  }
+
+  private func resume(from file: URL) throws {
+    let kept = try TrainerCheckpoint(contentsOf: file)
+    guard kept.state.configuration == state.configuration && kept.state.data == state.data else {
+      let what = kept.state.configuration == state.configuration ? "other data" : "another configuration"
+      throw TrainingError("\(file.path): the checkpoint belongs to \(what); remove it to begin anew")
+    }
+    try step.state.restore(
+      weights: kept.weights, first: kept.first, second: kept.second, steps: kept.state.optimizerSteps)
+    state = kept.state
+    // The file may be replaced while its mapped tensors are in use; a rename leaves the mapping as it is.
+    best = kept.best
+  }
+
+  // MARK: Checks
+
+  /// Every shard of every step must be as large as the architecture needs.
+  private func checkShards() throws {
+    let job = trainer.job
+    let least = data.epoch(0).steps.map { $0.count / job.settings.logicalShards }.min() ?? 0
+    let needed = job.architecture.recipe.minimumShard
+    guard least < needed else { return }
+    let views = data.training.reduce(0) { $0 + $1.parts }
+    let advice =
+      views < needed * job.settings.logicalShards
+      ? "lower train.logical_shards, as there are only \(views) views"
+      : "raise train.batch to \(needed * job.settings.logicalShards) or lower train.logical_shards"
+    throw TrainingError(
+      "model \(job.model): a step over \(job.settings.logicalShards) logical shards leaves \(least) views for one, and "
+        + "\(job.architecture.name) needs \(needed); \(advice)")
+  }
+}

@@ -20,8 +20,24 @@ public enum ReportWriter {
   /// - Parameter scores: the rows of all models, baselines and fusions, of all folds and parts.
   /// - Throws: `FileProblem` or `ReportError`. A missing gnuplot is not an error: the outcome and the page say so.
   public static func write(_ report: RunReport, scores: [ScoreRow], to directory: URL) throws -> Outcome {
+    let analysis = try RunAnalysis(report, scores: scores)
+    let results = directory.appending(path: "Results")
+    for table in analysis.tables { try writeAtomically(table.csv, to: results.appending(path: table.file)) }
+    var drawings: [(figure: Figure, svg: String)] = []
+    var missing: String?
+    if let gnuplot = Gnuplot() {
+      for figure in Figures(analysis: analysis, report: report).all {
+        drawings.append((figure, try gnuplot.draw(figure, in: directory.appending(path: "Figures"))))
+      }
+    } else {
+      missing =
+        "gnuplot is not installed, so there are no figures; install it (Scripts/setup) and run unmask report again"
+    }
     try writeJSON(report, to: directory.appending(path: "report.json"))
-    return Outcome(page: directory.appending(path: "report.html"), table: "", figuresMissing: nil)
+    let page = directory.appending(path: "report.html")
+    let html = Page(report: report, analysis: analysis, drawings: drawings, figuresMissing: missing).html
+    try writeAtomically(html, to: page)
+    return Outcome(page: page, table: analysis.terminalTable, figuresMissing: missing)
   }
 
   /// Builds the report of a run directory again from its `report.json` and `Scores/*.csv`.

@@ -11,7 +11,10 @@ func readImage(path: String, upright: Bool, limits: MediaLimits) throws(MediaErr
   case .jpeg: decoded = try decodeJPEG(FileBytes(path: path, limit: limits.imageBytes), limits)
   case .png: decoded = try decodePNG(FileBytes(path: path, limit: limits.imageBytes), limits)
   case .webp: decoded = try decodeWebP(FileBytes(path: path, limit: limits.imageBytes), limits)
-  case .bmp, nil: decoded = (try decodeAnyImage(path: path, limits: limits), 1)
+  case .bmp:
+    try checkBMP(path, head)
+    decoded = (try decodeAnyImage(path: path, limits: limits), 1)
+  case nil: decoded = (try decodeAnyImage(path: path, limits: limits), 1)
   }
   return upright ? decoded.image.oriented(decoded.orientation) : decoded.image
 }
@@ -65,5 +68,24 @@ private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError
       return image
     }
     if packet == nil { throw MediaError(.damaged, path: path, "it holds no picture that can be decoded") }
+  }
+}
+
+/// libav fills up a BMP that breaks off; here that is an error.
+private func checkBMP(_ path: String, _ head: [UInt8]) throws(MediaError) {
+  let size = try fileSize(path)
+  let needed = head.withUnsafeBytes { bytes -> Int? in
+    let reader = ByteReader(bytes)
+    func field(_ at: Int, _ count: Int) -> Int? { reader.integer(at, bytes: count, bigEndian: false) }
+    // Only uncompressed pixels have a length that follows from the header; the header of 1985 has no such field.
+    guard let pixels = field(10, 4), let header = field(14, 4), header >= 40, let width = field(18, 4),
+      let height = field(22, 4), let bits = field(28, 2), let compression = field(30, 4), [0, 3].contains(compression)
+    else { return nil }
+    let rows = Int(Int32(truncatingIfNeeded: height).magnitude)
+    let (total, overflow) = ((width * bits + 31) / 32 * 4).multipliedReportingOverflow(by: rows)
+    return overflow ? .max : pixels + total
+  }
+  if let needed, needed > size {
+    throw MediaError(.damaged, path: path, "BMP: it breaks off: \(size) of \(needed) bytes are there")
   }
 }

@@ -117,19 +117,62 @@ final class SoundFile {
     return Sound(sampleRate: Int(info.samplerate), channels: channels, samples: samples)
   }
 
-  /// libsndfile shortens a WAV or AIFF that breaks off to what is there; here that is an error.
+  /// libsndfile shortens a file that breaks off to what is there; here that is an error.
   private func checkLength() throws(MediaError) {
-    let size = try fileSize(path)
-    let head = try fileHead(path, count: 12)
-    let claimed = head.withUnsafeBytes { bytes -> Int? in
-      let reader = ByteReader(bytes)
-      let isBig = reader.ascii(0, "FORM") || reader.ascii(0, "RIFX")
-      guard isBig || reader.ascii(0, "RIFF") else { return nil }
-      return reader.integer(4, bytes: 4, bigEndian: isBig)
-    }
-    // Streams that were written without knowing their length say 0 or the largest number.
-    if let claimed, claimed > 0, claimed < 0x7FFF_0000, claimed + 8 > size + 1 {
-      throw MediaError(.damaged, path: path, "it breaks off: \(size) of \(claimed + 8) bytes are there")
-    }
+    let missing =
+      switch format {
+      case "wav", "aiff": try missingBytesOfChunks(path)
+      case "ogg": try oggHasEnd(path) ? nil : "its last page is not marked as the end"
+      default: nil as String?
+      }
+    if let missing { throw MediaError(.damaged, path: path, "it breaks off: \(missing)") }
   }
+}
+
+/// What of a WAV's or AIFF's sample data is beyond the end of the file, if anything.
+private func missingBytesOfChunks(_ path: String) throws(MediaError) -> String? {
+  let size = try fileSize(path)
+  guard let file = fopen(path, "rb") else { return nil }
+  defer { fclose(file) }
+  func header(at offset: Int) -> (name: [UInt8], value: UInt32)? {
+    var bytes = [UInt8](repeating: 0, count: 8)
+    guard fseek(file, offset, SEEK_SET) == 0, fread(&bytes, 1, 8, file) == 8 else { return nil }
+    return (Array(bytes[..<4]), bytes[4...].reduce(0) { $0 << 8 | UInt32($1) })
+  }
+  guard let form = header(at: 0) else { return nil }
+  let isBig = form.name == Array("FORM".utf8) || form.name == Array("RIFX".utf8)
+  var at = 12
+  while let chunk = header(at: at) {
+    let length = Int(isBig ? chunk.value : chunk.value.byteSwapped)
+    if chunk.name == Array("data".utf8) || chunk.name == Array("SSND".utf8) {
+      // Writers that did not know the length left 0 or a number near the largest.
+      let isKnown = length > 0 && length < 0x7FFF_0000
+      return isKnown && at + 8 + length > size ? "\(size - at - 8) of \(length) bytes of samples are there" : nil
+    }
+    at += 8 + length + length % 2
+  }
+  return nil
+}
+
+/// Whether the last page of an Ogg file is whole and marked as the end of its stream.
+private func oggHasEnd(_ path: String) throws(MediaError) -> Bool {
+  let size = try fileSize(path)
+  // A page has at most 65,307 bytes.
+  let count = min(size, 65_307)
+  guard let file = fopen(path, "rb") else { return false }
+  defer { fclose(file) }
+  var tail = [UInt8](repeating: 0, count: count)
+  guard fseek(file, size - count, SEEK_SET) == 0, fread(&tail, 1, count, file) == count else { return false }
+  let mark = Array("OggS".utf8)
+  var at = count - 27
+  while at >= 0 {
+    if tail[at] == mark[0], Array(tail[at..<(at + 4)]) == mark {
+      let segments = Int(tail[at + 26])
+      guard at + 27 + segments <= count else { return false }
+      let body = tail[(at + 27)..<(at + 27 + segments)].reduce(0) { $0 + Int($1) }
+      return tail[at + 5] & 4 != 0 && at + 27 + segments + body <= count
+    }
+    at -= 1
+  }
+  return false
 }

@@ -39,6 +39,9 @@ final class Container {
     }
     context = opened
     self.packet = packet
+    if let missing = try missingEnd(of: path, format: formatName) {
+      throw MediaError(.damaged, path: path, "it breaks off: \(missing)")
+    }
     try findStreams()
   }
 

@@ -1,0 +1,193 @@
+import Evaluation
+import Foundation
+
+/// The report as one self-contained page: no script, no file beside it, light and dark, any width.
+struct Page {
+  let report: RunReport
+  let analysis: RunAnalysis
+  let drawings: [(figure: Figure, svg: String)]
+  let figuresMissing: String?
+
+  var html: String {
+    let sections: [(id: String, title: String, body: String)] = [
+      ("comparison", "Comparison", comparison), ("kinds", "Kinds of fake", kinds), ("figures", "Figures", figures),
+      ("data", "Data, folds and leaks", data), ("thresholds", "Thresholds and calibration", thresholds),
+      ("tests", "Is the difference real?", tests), ("failures", "Failures", failures),
+      ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
+    ]
+    let navigation = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
+    let body = sections.map { "<section id=\"\($0.id)\"><h2>\($0.title)</h2>\n\($0.body)</section>\n" }.joined()
+    return """
+      <!doctype html>
+      <html lang="en"><head><meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <title>\(escaped(report.name)) · Unmask report</title>
+      <style>\(PageStyle.css)</style></head><body><main>
+      <header><p class="kicker">Unmask report</p><h1>\(escaped(report.name))</h1><p class="facts">\(facts)</p></header>
+      <nav>\(navigation)</nav>
+      <section id="summary">\(summary)</section>
+      \(body)</main></body></html>
+
+      """
+  }
+
+  private var facts: String {
+    let folds = Set(analysis.entries.flatMap { $0.folds.map(\.fold) }).count
+    let models = analysis.entries.filter { $0.role == .model }.count
+    return [
+      "\(report.samples.count) samples in \(analysis.groups) groups", "\(folds) folds", "\(models) models",
+      "\(report.fusions.count) fusions",
+      report.seeds.isEmpty ? "" : "seed " + report.seeds.map(String.init).joined(separator: ", "),
+    ].filter { !$0.isEmpty }.map { "<span>\(escaped($0))</span>" }.joined()
+  }
+
+  // MARK: Summary
+
+  private var summary: String {
+    guard let chosen = analysis.chosen else {
+      return "<p class=\"lead\">No model has a validation AUC, so there is no main result: see Failures.</p>"
+    }
+    let main = analysis.headline(chosen)
+    let split = analysis.visibleKinds.count < analysis.kinds.count
+    let candidates = analysis.entries.filter { $0.role != .baseline }.count
+    var text = "<p class=\"lead\"><b>\(escaped(chosen.name))</b>, "
+    text += chosen.role == .fusion ? "a fusion (\(escaped(chosen.rule!.explanation)))" : "a single model"
+    text += ", tells real from fake with an AUC of <b>\(area(main.area))</b>\(range(main.interval))"
+    if split {
+      text +=
+        " on the kinds that some modality can see (\(escaped(analysis.visibleKinds.joined(separator: ", ")))), and of "
+      text += "<b>\(area(chosen.allFakes.area))</b>\(range(chosen.allFakes.interval)) on all fakes"
+    }
+    text += ".</p><p>It was chosen among \(candidates) models and fusions by its validation AUC; its test scores were "
+    text += "computed once and chose nothing. Brackets are 95 % intervals from \(analysis.groups) resampled groups.</p>"
+    if let single = analysis.bestSingle, single.name != chosen.name {
+      let slice = analysis.headline(single)
+      text += "<p>The best single model by validation, <b>\(escaped(single.name))</b>, reaches \(area(slice.area))"
+      text += "\(range(slice.interval)) on the same samples."
+      if let pair = pair(chosen.name, single.name, "all fakes") {
+        let sign = pair.first == chosen.name ? 1.0 : -1
+        let ends = [pair.delong.interval.lower * sign, pair.delong.interval.upper * sign].sorted()
+        text += " On all fakes the difference is \(signed(pair.delong.difference * sign)) "
+        text +=
+          "[\(signed(ends[0])), \(signed(ends[1]))], \(probability(pair.adjusted)) after Holm's adjustment (DeLong)."
+      }
+      text += "</p>"
+    }
+    return text + tiles(chosen) + remarks
+  }
+
+  private func tiles(_ chosen: RunAnalysis.Entry) -> String {
+    let constant = analysis.entry("constant")
+    let leaks = report.leaks.reduce(0) { $0 + $1.found }
+    let failed = analysis.entries.filter { $0.role == .model }.reduce(0) { $0 + $1.failed.values.reduce(0, +) }
+    func tile(_ value: String, _ title: String, _ note: String, bad: Bool = false) -> String {
+      "<div class=\"tile\(bad ? " bad" : "")\"><b>\(value)</b><span>\(title)</span><small>\(note)</small></div>"
+    }
+    let main = analysis.headline(chosen)
+    let accuracy = constant?.pooled["accuracy"].value.map { number($0 * 100, 1) + " %" } ?? "–"
+    return "<div class=\"tiles\">"
+      + tile(area(main.area), "AUC of \(escaped(chosen.name))", main.interval.map { "95 % " + bracket($0) } ?? "")
+      + tile(
+        chosen.pooled["accuracy"].value.map { number($0 * 100, 1) + " %" } ?? "–", "accuracy on all samples",
+        "the constant answer has \(accuracy)")
+      + tile(
+        report.leaks.isEmpty ? "–" : "\(leaks)", "leaks between folds",
+        report.leaks.isEmpty ? "not checked" : "\(report.leaks.count) checks", bad: leaks > 0)
+      + tile("\(failed)", "samples without a score", "summed over models", bad: failed > 0) + "</div>"
+  }
+
+  /// What a sceptical reader would ask first.
+  private var remarks: String {
+    var list: [String] = []
+    for kind in analysis.kinds {
+      let slices = analysis.entries.filter { $0.role != .baseline }.compactMap { entry in
+        entry.kinds.first { $0.name == kind }
+      }
+      if !slices.isEmpty, slices.allSatisfy({ $0.interval?.contains(0.5) ?? true }) {
+        list.append("No model detects <b>\(escaped(kind))</b>: every interval contains 0.5.")
+      }
+    }
+    for probe in analysis.probes where probe.isShortcut {
+      list.append(
+        "The data has a shortcut: <b>\(escaped(probe.name))</b> alone tells real from fake with an AUC of "
+          + "\(area(probe.area))\(range(probe.interval)).")
+    }
+    for leak in report.leaks where leak.found > 0 {
+      list.append("\(leak.found) \(escaped(leak.name)) were found: test values are too high.")
+    }
+    if analysis.groups < 20 {
+      list.append(
+        "There are only \(analysis.groups) groups: intervals over groups are rough, and differences of a few points say little."
+      )
+    }
+    for entry in analysis.entries {
+      let undefined = entry.spread("auc").undefined
+      if undefined > 0 {
+        list.append("\(escaped(entry.name)): AUC is undefined in \(undefined) folds, which have one class only.")
+      }
+      list += entry.warnings.map { "\(escaped(entry.name)): \(escaped($0))." }
+    }
+    if let figuresMissing { list.append(escaped(figuresMissing) + ".") }
+    list += report.notes.map(escaped)
+    return list.isEmpty ? "" : "<ul class=\"remarks\">" + list.map { "<li>\($0)</li>" }.joined() + "</ul>"
+  }
+
+  // MARK: Results
+
+  private var comparison: String {
+    let metrics = ["accuracy", "precision", "recall", "f1", "auc", "eer"]
+    var table = HTMLTable(
+      ["model", "modality"] + [
+        "accuracy", "precision", "recall", "F1", "AUC", "EER", "pooled AUC", "training min",
+        "parameters", "ms / sample",
+      ])
+    for role in [RunAnalysis.Role.model, .fusion, .baseline] {
+      for entry in analysis.entries where entry.role == role {
+        let pooled = entry.pooled["auc"]
+        let interval = entry.interval.map(bracket) ?? ""
+        var cells = ["<b>\(escaped(entry.name))</b><small>\(escaped(entry.architecture))</small>", badge(entry)]
+        cells += metrics.map { spread(entry.spread($0 == "eer" ? "eer_interp" : $0)) }
+        cells.append(pooled.value.map { "\(number($0))<small>\(interval)</small>" } ?? undefined(pooled))
+        cells.append(entry.facts?.trainingMinutes.map { number($0, 1) } ?? "–")
+        cells.append(entry.facts?.parameters.map(grouped) ?? "–")
+        cells.append(entry.facts?.inferenceMilliseconds.map { number($0, 1) } ?? "–")
+        table.append(cells, group: role.rawValue)
+      }
+    }
+    return table.html
+      + "<p class=\"note\">Mean ± standard deviation over the folds' test parts; beside it the AUC of all folds' test "
+      + "scores together with its 95 % interval. Single-modality models and baselines are judged by their own modality's "
+      + "label, fusions by the sample's. Decisions use each fold's own threshold. EER is interpolated on the ROC curve "
+      + "(<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in <code>Results/complete_results.csv</code>. "
+      + "Baselines: <i>constant</i> always answers fake; the others are what a few numbers and a linear model reach.</p>"
+  }
+
+  private var kinds: String {
+    guard !analysis.kinds.isEmpty else { return "<p>The samples have no fakes.</p>" }
+    var table = HTMLTable(["model", "modality"] + analysis.kinds + ["all fakes"])
+    for entry in analysis.entries where entry.name != "constant" {
+      table.append(
+        ["<b>\(escaped(entry.name))</b>", badge(entry)]
+          + (entry.kinds + [entry.allFakes]).map { slice in
+            guard let value = slice.area.value else { return undefined(slice.area) }
+            let chance = slice.interval?.contains(0.5) ?? true
+            let strength = Int((min(1, max(0, (value - 0.5) * 2)) * 100).rounded())
+            return
+              "<span class=\"heat\(chance ? " chance" : "")\" style=\"--h:\(chance ? 0 : strength)%\">\(number(value))"
+              + "<small>\(slice.interval.map(bracket) ?? "")</small></span>"
+          }, group: entry.role.rawValue)
+    }
+    let counts = analysis.entries.first?.kinds.map { "\(escaped($0.name)) \($0.fakes)" }.joined(separator: ", ") ?? ""
+    return table.html
+      + "<p class=\"note\">AUC of all real samples against the fakes of one kind, by the sample's own label, over all test "
+      + "folds; grey where the 95 % interval contains 0.5, that is, where chance would do. Fakes of each kind: \(counts).</p>"
+  }
+
+  private var figures: String {
+    if let figuresMissing { return "<p>\(escaped(figuresMissing)).</p>" }
+    return drawings.map { figure, svg in
+      "<figure><div class=\"scroll\">\(PageStyle.inline(svg, figure))</div><figcaption>\(escaped(figure.caption)) "
+        + "<code>Figures/\(figure.name).svg</code></figcaption></figure>\n"
+    }.joined()
+  }
+}

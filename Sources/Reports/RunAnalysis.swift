@@ -1,0 +1,147 @@
+import Evaluation
+
+// Everything the report says about scores, computed once from the score rows and the facts of the run: per fold, over
+// folds, pooled, per kind of fake, and pairwise. CSV files, figures and the page only format it.
+
+/// The results of a run.
+struct RunAnalysis: Sendable {
+  /// Models first, then fusions, then baselines, each in the order of the experiment.
+  let entries: [Entry]
+  /// Kinds of fake, in order of their names.
+  let kinds: [String]
+  /// Kinds that some modality's label marks as fake: those that a single-modality model can see.
+  let visibleKinds: [String]
+  /// Paired tests on all fakes, then on each kind.
+  let comparisons: [Comparison]
+  /// Shortcut probes.
+  let probes: [ProbeResult]
+  /// How many groups the samples have.
+  let groups: Int
+
+  /// What an entry is.
+  enum Role: String, Sendable {
+    case model, fusion, baseline
+  }
+
+  /// One model's, fusion's or baseline's results.
+  struct Entry: Sendable {
+    let name: String
+    let role: Role
+    let modality: String
+    let architecture: String
+    let facts: RunReport.Model?
+    let rule: FusionRule?
+    /// One result a fold, in order.
+    let folds: [FoldResult]
+    /// All folds' test scores together, decided at each fold's own threshold; judged by the entry's own label.
+    let pooled: MetricValues
+    /// The same, decided at 0.5.
+    let pooledAtHalf: MetricValues
+    let confusion: ConfusionMatrix
+    let curve: ROCCurve?
+    /// Intervals of the pooled AUC.
+    let delong: Interval?
+    let bootstrap: Interval?
+    /// AUC on validation parts by the sample's own label, mean over folds: what the summary's choice is made by.
+    let validationArea: Double?
+    /// AUC of real samples against each kind of fake, by the sample's own label.
+    let kinds: [Slice]
+    /// The same against all fakes, and against all kinds that some modality can see.
+    let allFakes: Slice
+    let visibleFakes: Slice
+    /// Scores by sample, test only.
+    let scores: [String: Double]
+    /// Test samples by fold.
+    let foldMembers: [Int: [String]]
+    /// Decisions by sample, at each fold's threshold.
+    let decisions: [String: Bool]
+    /// Rows without a score, by reason.
+    let failed: [String: Int]
+    let warnings: [String]
+
+    /// Mean and standard deviation of a metric over folds.
+    func spread(_ metric: String) -> Spread { Spread(folds.map { $0.metrics[metric] }) }
+    /// The interval of the pooled AUC; a constant answer has none.
+    var interval: Interval? { name == "constant" ? nil : RunAnalysis.interval(bootstrap, delong) }
+  }
+
+  /// One fold's test result.
+  struct FoldResult: Sendable {
+    let fold: Int
+    let items: Int
+    let fakes: Int
+    let failed: Int
+    let threshold: Double
+    /// Why the threshold is 0.5 instead of a chosen one, if so.
+    let thresholdNote: String?
+    /// How many validation scores chose it.
+    let validationItems: Int
+    let metrics: MetricValues
+    let atHalf: MetricValues
+  }
+
+  /// AUC of real samples against some fakes.
+  struct Slice: Sendable {
+    let name: String
+    let fakes: Int
+    let reals: Int
+    let area: Measure
+    let delong: Interval?
+    let bootstrap: Interval?
+    var interval: Interval? { RunAnalysis.interval(bootstrap, delong) }
+  }
+
+  /// A paired comparison of two entries on the samples that both scored.
+  struct Comparison: Sendable {
+    let scope: String
+    let first: String
+    let second: String
+    let items: Int
+    let areas: (first: Double, second: Double)
+    let delong: DeLong.Comparison
+    let bootstrap: Interval?
+    /// Adjusted over all pairs of the scope.
+    var adjusted: Double?
+    /// Decisions at the chosen thresholds.
+    let mcNemar: McNemar
+    /// Over folds' AUC (all fakes only).
+    let resampled: PairedT?
+  }
+
+  /// A probe's AUC.
+  struct ProbeResult: Sendable {
+    let name: String
+    let unit: String
+    let items: Int
+    let area: Measure
+    let delong: Interval?
+    let bootstrap: Interval?
+    var interval: Interval? { RunAnalysis.interval(bootstrap, delong) }
+    /// Warned of when its interval does not reach 0.5 and its distance from it is more than 0.1.
+    var isShortcut: Bool {
+      guard let area = area.value, let interval else { return false }
+      return !interval.contains(0.5) && abs(area - 0.5) > 0.1
+    }
+  }
+
+  /// The interval to show: over groups, or that of the area alone where resampling cannot vary (perfect separation).
+  static func interval(_ bootstrap: Interval?, _ delong: Interval?) -> Interval? {
+    guard let bootstrap, bootstrap.upper > bootstrap.lower else { return delong ?? bootstrap }
+    return bootstrap
+  }
+
+  func entry(_ name: String) -> Entry? { entries.first { $0.name == name } }
+
+  /// The model or fusion with the highest validation AUC: the one to use, chosen without a look at test scores.
+  var chosen: Entry? {
+    entries.filter { $0.role != .baseline && $0.validationArea != nil }.max { $0.validationArea! < $1.validationArea! }
+  }
+
+  /// The single model with the highest validation AUC by the sample's own label, which a fusion has to beat.
+  var bestSingle: Entry? {
+    entries.filter { $0.role == .model && $0.validationArea != nil }.max { $0.validationArea! < $1.validationArea! }
+  }
+
+  /// The slice that the summary speaks of: all visible kinds where that differs from all fakes.
+  func headline(_ entry: Entry) -> Slice { visibleKinds.count < kinds.count ? entry.visibleFakes : entry.allFakes }
+}

@@ -1,1 +1,0 @@
-// SampleData: draws, voices, manipulates and encodes the small audio-visual sample data set.

@@ -12,7 +12,7 @@ let layers: [(name: String, imports: [String])] = [
   ("Autograd", ["Tensor", "CKernels"]),
   ("NN", ["Autograd", "Tensor", "SafeTensors", "CKernels"]),
   ("Media", ["CMedia", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP"]),
-  ("SampleData", ["Files", "Media", "CLibAV"]),
+  ("SampleData", ["Files", "CLibAV"]),
   ("Evaluation", ["Files", "CGSL"]),
   ("Datasets", ["Files", "Media"]),
   ("Models", ["NN", "Autograd", "Tensor", "SafeTensors"]),

@@ -25,7 +25,7 @@ struct ClipEncoder {
     let rest = size - bytes.count
     guard rest >= 8 else {
       throw SampleDataError(
-        "\(name) has \(bytes.count) bytes and must fit into \(size): this is a mistake in the sample generator; report it.")
+        "\(name) has \(bytes.count) bytes and must fit into \(size): a mistake of the generator; please report it.")
     }
     // A `free` box, which players skip.
     for shift: UInt32 in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: UInt32(rest) >> shift)) }
@@ -99,7 +99,7 @@ private final class Muxer {
 
   private func addVideo() throws {
     guard let codec = avcodec_find_encoder_by_name("libx264") else {
-      throw SampleDataError("libavcodec has no libx264 encoder; install the distribution's full libavcodec and try again.")
+      throw SampleDataError("libavcodec has no libx264 encoder; install the distribution's full libavcodec.")
     }
     let context = avcodec_alloc_context3(codec)!
     video = context
@@ -112,18 +112,20 @@ private final class Muxer {
     context.pointee.colorspace = AVCOL_SPC_SMPTE170M
     context.pointee.color_primaries = AVCOL_PRI_SMPTE170M
     context.pointee.color_trc = AVCOL_TRC_SMPTE170M
-    context.pointee.thread_count = 1  // x264's slices and look-ahead depend on it, and so do its bytes
+    context.pointee.thread_count = 1  // x264's bytes depend on it
     context.pointee.gop_size = 25
     context.pointee.max_b_frames = 2
     context.pointee.bit_rate = 170_000
     context.pointee.rc_max_rate = 190_000
     context.pointee.rc_buffer_size = 95_000
-    try start(context, codec, ["preset": "medium", "threads": "1"])
+    // cpu-independent: without it the macroblock tree reads memory that nobody wrote, and its bytes change from run to run
+    // (seen with x264 r3095), not only from processor to processor.
+    try start(context, codec, ["preset": "medium", "x264-params": "threads=1:cpu-independent=1"])
   }
 
   private func addAudio() throws {
     guard let codec = avcodec_find_encoder_by_name("aac") else {
-      throw SampleDataError("libavcodec has no AAC encoder; install the distribution's full libavcodec and try again.")
+      throw SampleDataError("libavcodec has no AAC encoder; install the distribution's full libavcodec.")
     }
     let context = avcodec_alloc_context3(codec)!
     audio = context
@@ -139,6 +141,7 @@ private final class Muxer {
     _ context: UnsafeMutablePointer<AVCodecContext>, _ codec: UnsafePointer<AVCodec>, _ options: [String: String]
   ) throws {
     context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+    context.pointee.log_level_offset = 16  // libav prints by itself, and of that only errors matter
     if format!.pointee.oformat.pointee.flags & AVFMT_GLOBALHEADER != 0 {
       context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER
     }

@@ -23,7 +23,8 @@ struct FaceSwap {
   }
 
   /// Blends the face of `borrowed` (drawn in the same pose) into `canvas`.
-  func blend(_ borrowed: Canvas, into canvas: inout Canvas, pose: HeadPose, cosine: Float, sine: Float,
+  func blend(
+    _ borrowed: Canvas, into canvas: inout Canvas, pose: HeadPose, cosine: Float, sine: Float,
     _ r: inout Randomness
   ) {
     let tremble = SIMD2<Float>(r.normal(), r.normal()) * 0.55, flicker = 1 + 0.028 * r.normal()
@@ -54,8 +55,9 @@ struct FaceSwap {
         for dx in 0..<3 {
           let column = Int((x + (Float(dx) + 0.5) * step / 3).rounded(.down))
           let row = Int((y + (Float(dy) + 0.5) * step / 3).rounded(.down))
-          sum += canvas.pixels[
-            min(max(row, 0), Canvas.side - 1) * Canvas.side + min(max(column, 0), Canvas.side - 1)]
+          sum +=
+            canvas.pixels[
+              min(max(row, 0), Canvas.side - 1) * Canvas.side + min(max(column, 0), Canvas.side - 1)]
         }
       }
       return sum / 9

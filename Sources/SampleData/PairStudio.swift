@@ -6,27 +6,36 @@ struct PairStudio {
   let pair: Int
   let clips: [SampleClip]
 
-  /// Makes every clip and hands on its file; clips of one recording follow each other, so that it is drawn once.
-  func make(_ finish: (SampleClip, [UInt8]) throws -> Void) throws {
-    let recordings = (0..<4).map {
+  private let recordings: [Recording]
+
+  init(seed: UInt64, pair: Int, clips: [SampleClip]) {
+    (self.seed, self.pair, self.clips) = (seed, pair, clips)
+    recordings = (0..<4).map {
       Recording(seed: seed, pair: pair, id: SampleClip.Recording(member: $0 / 2, take: $0 % 2))
     }
+  }
+
+  /// Makes every clip and hands on its file; clips of one recording follow each other, so that it is drawn once.
+  func make(_ finish: (SampleClip, [UInt8]) throws -> Void) throws {
     for recording in recordings {
       let pictures = recording.pictures()
-      // Drawn per recording, so that a fake's size is its source's.
-      var chance = Randomness(seed: seed, "size", pair, recording.id.index)
-      let size = ClipEncoder.fileSizes.lowerBound + chance.index(ClipEncoder.fileSizes.count)
       for clip in clips where clip.recording == recording.id {
-        let kind = clip.manipulation
-        let shown = kind?.changesPicture == true ? recording.swapped(pictures, clip) : pictures
-        let sound: [Float]
-        if let borrowed = clip.borrowedSound {
-          sound = recording.dubbed(with: recordings[borrowed.index].speech, clip)
-        } else {
-          sound = kind?.changesVoice == true ? recording.vocoded(clip) : recording.speech.samples
-        }
-        try finish(clip, ClipEncoder.encode(shown, sound, size: size, name: clip.name))
+        let shown = clip.manipulation?.changesPicture == true ? recording.swapped(pictures, clip) : pictures
+        try finish(clip, ClipEncoder.encode(shown, sound(of: clip), size: size(of: recording.id), name: clip.name))
       }
     }
+  }
+
+  /// What is heard in a clip.
+  func sound(of clip: SampleClip) -> [Float] {
+    let recording = recordings[clip.recording.index]
+    if let borrowed = clip.borrowedSound { return recording.dubbed(with: recordings[borrowed.index].speech, clip) }
+    return clip.manipulation?.changesVoice == true ? recording.vocoded(clip) : recording.speech.samples
+  }
+
+  /// Drawn per recording, so that a fake's file is as large as its source's.
+  private func size(of recording: SampleClip.Recording) -> Int {
+    var chance = Randomness(seed: seed, "size", pair, recording.index)
+    return ClipEncoder.fileSizes.lowerBound + chance.index(ClipEncoder.fileSizes.count)
   }
 }

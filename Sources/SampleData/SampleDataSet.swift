@@ -1,5 +1,6 @@
 // The whole set: clips, manifest and a page that says what they are. Written so that a half-made set has no manifest.
 
+import Files
 public import Foundation
 import Synchronization
 
@@ -28,7 +29,8 @@ public enum SampleDataSet {
   ///
   /// The same seed gives the same bytes, and a smaller set is the beginning of a larger one.
   ///
-  /// - Throws: `SampleDataError` when `clips` is not a positive multiple of 12, or a file cannot be written.
+  /// - Throws: `SampleDataError` when `clips` is not a positive multiple of 12, `FileProblem` when a file
+  ///   cannot be written.
   /// - Thread: `progress` is called from the threads that draw, one at a time.
   @discardableResult
   public static func write(
@@ -38,40 +40,39 @@ public enum SampleDataSet {
     guard clips > 0, clips % SamplePlan.clipsPerPair == 0 else {
       let nearest = max(1, (clips + SamplePlan.clipsPerPair / 2) / SamplePlan.clipsPerPair) * SamplePlan.clipsPerPair
       throw SampleDataError(
-        "\(clips) clips cannot be made: every pair of identities has 12, so ask for a multiple of 12, such as \(nearest).")
+        "\(clips) clips cannot be made: a pair of identities has 12, so ask for a multiple of 12, such as \(nearest).")
     }
     let plan = (0..<(clips / SamplePlan.clipsPerPair)).map { SamplePlan.clips(ofPair: $0, seed: seed) }
     let manifest = SampleManifest.text(plan.flatMap { $0 }), page = SampleManifest.page(clips: clips, seed: seed)
     let folder = directory.appendingPathComponent("clips", isDirectory: true)
     if isThere(directory, plan.flatMap { $0 }, manifest, page) { return .wasThere }
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try? FileManager.default.removeItem(at: directory.appendingPathComponent("manifest.csv"))
-    } catch {
-      throw SampleDataError("The folder \(folder.path) cannot be made: \(reason(error)); name one that can be written.")
+    try makeFolder(folder)
+    // Without its manifest the folder is not a data set: an interrupted run must not look like a finished one.
+    let place = directory.appendingPathComponent("manifest.csv")
+    if unlink(place.path) != 0, errno != ENOENT {
+      throw FileProblem(path: place.path, reason: String(cString: strerror(errno)), advice: "name another folder")
     }
-    let state = Mutex((written: 0, failure: SampleDataError?.none))
+    let state = Mutex((written: 0, failure: (any Error)?.none))
     let pairs = plan.count, workers = max(1, min(threads, pairs))
     DispatchQueue.concurrentPerform(iterations: workers) { worker in
       for pair in stride(from: worker, to: pairs, by: workers) {
         guard state.withLock({ $0.failure == nil }) else { return }
         do {
           try PairStudio(seed: seed, pair: pair, clips: plan[pair]).make { clip, bytes in
-            try save(bytes, to: folder.appendingPathComponent("\(clip.name).mp4"))
+            try writeAtomically(bytes, to: folder.appendingPathComponent("\(clip.name).mp4"))
             state.withLock {
               $0.written += 1
               progress?(Progress(written: $0.written, total: clips))
             }
           }
         } catch {
-          let failure = error as? SampleDataError ?? SampleDataError("The sample cannot be written: \(error).")
-          state.withLock { $0.failure = $0.failure ?? failure }
+          state.withLock { $0.failure = $0.failure ?? error }
         }
       }
     }
     if let failure = state.withLock({ $0.failure }) { throw failure }
-    try save(Array(page.utf8), to: directory.appendingPathComponent("README.txt"))
-    try save(Array(manifest.utf8), to: directory.appendingPathComponent("manifest.csv"))
+    try writeAtomically(page, to: directory.appendingPathComponent("README.txt"))
+    try writeAtomically(manifest, to: place)
     return .written
   }
 
@@ -86,28 +87,5 @@ public enum SampleDataSet {
       let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
       return size.map(ClipEncoder.fileSizes.contains) ?? false
     }
-  }
-
-  /// Written beside its place, and renamed when it is whole.
-  private static func save(_ bytes: [UInt8], to file: URL) throws {
-    let draft = file.deletingLastPathComponent().appendingPathComponent(".\(file.lastPathComponent).partial")
-    do {
-      try Data(bytes).write(to: draft)
-      guard rename(draft.path, file.path) == 0 else {
-        throw SampleDataError(
-          "\(file.path) cannot be written: \(String(cString: strerror(errno))); free the place or name another folder.")
-      }
-    } catch {
-      try? FileManager.default.removeItem(at: draft)
-      throw error as? SampleDataError
-        ?? SampleDataError(
-          "\(file.path) cannot be written: \(reason(error)); check the disk's free space and the folder's permissions.")
-    }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    let code = underlying?.domain == NSPOSIXErrorDomain ? underlying?.code : nil
-    return code.map { String(cString: strerror(Int32($0))) } ?? error.localizedDescription
   }
 }

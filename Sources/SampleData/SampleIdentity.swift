@@ -82,6 +82,7 @@ struct SampleIdentity {
     var result = self
     result.faceWidth = other.faceWidth * 1.04
     result.jaw = other.jaw * 0.8
+    if result.hairStyle == .fringe { result.hairStyle = .short }  // hair is not part of a face
     return result
   }
 }

@@ -28,6 +28,27 @@ private struct Resonator {
   }
 }
 
+/// A second-order band-pass with unit gain at its centre.
+private struct BandPass {
+  private var g: Float = 0, b: Float = 0, c: Float = 0
+  private var x1: Float = 0, x2: Float = 0, y1: Float = 0, y2: Float = 0
+
+  mutating func tune(_ frequency: Float, _ bandwidth: Float) {
+    let rate = Float(SpeechScript.sampleRate)
+    let r = expf(-.pi * bandwidth / rate)
+    c = -r * r
+    b = 2 * r * cosf(2 * .pi * min(frequency, 7_600) / rate)
+    g = (1 - r * r) / 2
+  }
+
+  @inline(__always)
+  mutating func callAsFunction(_ x: Float) -> Float {
+    let y = g * (x - x2) + b * y1 + c * y2
+    (x2, x1, y2, y1) = (x1, x, y1, y)
+    return y
+  }
+}
+
 /// What a recording sounds like, and what the mouth makes of it.
 struct RecordedSpeech {
   /// 32,000 samples at 16 kHz, at the level that the clip will have.
@@ -47,7 +68,7 @@ enum SpeechSynthesizer {
     var r = Randomness(seed: seed, "voice", pair, recording.member, recording.take)
     let dry = voice(script, identity, &r)
     var wet = room(dry, &r)
-    let level = powf(10, r.uniform(-27, -19) / 20)
+    let level = powf(10, r.uniform(-30, -22) / 20)
     wet = scaled(wet, to: level)
     addMicrophone(&wet, floor: level * powf(10, r.uniform(-40, -32) / 20), &r)
     return RecordedSpeech(samples: scaled(wet, to: level), level: level, mouth: mouth(script, dry))
@@ -61,18 +82,18 @@ enum SpeechSynthesizer {
   }
 
   private static func voice(_ script: SpeechScript, _ identity: SampleIdentity, _ r: inout Randomness) -> [Float] {
-    var out = [Float](repeating: 0, count: SpeechScript.sampleCount)
+    var voiced = [Float](repeating: 0, count: SpeechScript.sampleCount), hissed = voiced
     var resonators = [Resonator](repeating: Resonator(), count: 5)
     resonators[4].tune(4_300 * identity.formantScale, 260)
-    var hiss = Resonator(), hissTop = Resonator()
+    var hiss = BandPass(), hissTop = BandPass()
     var phase: Float = 0, jitter: Float = 1, shimmer: Float = 1, lowPassed: Float = 0, last: Float = 0
     let bandwidths: [Float] = [70, 95, 140, 200]
     for n in 0..<SpeechScript.sampleCount {
       let t = n / SpeechScript.frameLength
       if n % SpeechScript.frameLength == 0 {
         for k in 0..<4 { resonators[k].tune(script.formants[k][t], bandwidths[k] * identity.formantScale) }
-        hiss.tune(script.fricationCentre[t], 900)
-        hissTop.tune(script.fricationCentre[t] * 1.25, 1_400)
+        hiss.tune(script.fricationCentre[t], 1_300)
+        hissTop.tune(script.fricationCentre[t] * 1.25, 2_200)
       }
       let voicing = script.voicing[t], f0 = script.pitch[t] > 0 ? script.pitch[t] : identity.pitch
       phase += f0 * jitter / Float(SpeechScript.sampleRate)
@@ -90,14 +111,25 @@ enum SpeechSynthesizer {
       let breath = noise * (identity.breathiness * voicing * (x < 1 ? 1 : 0.35) + script.aspiration[t] * 0.35)
       var y = lowPassed * voicing + breath
       for k in 0..<5 { y = resonators[k](y) }
-      let friction = hiss(r.normal() * script.frication[t])
-      let frictionTop = hissTop(r.normal() * script.frication[t])
-      // A difference for the radiation from the lips; friction is made at the lips and needs less of it.
-      let sum = y + (friction - 0.4 * frictionTop) * 1.6
-      out[n] = sum - 0.55 * last
-      last = sum
+      let friction = script.frication[t]
+      hissed[n] = hiss(r.normal() * friction) + 0.6 * hissTop(r.normal() * friction)
+      voiced[n] = y - 0.55 * last  // a difference for the radiation from the lips
+      last = y
     }
-    return out
+    // Friction at its loudest is 8 dB below the voice; what that means depends on the formants of the words.
+    let (voice, noise) = (loudness(voiced), loudness(hissed))
+    let gain = noise > 0 ? 0.4 * voice / noise : 0
+    return zip(voiced, hissed).map { $0 + gain * $1 }
+  }
+
+  /// Root mean square of the loudest tenth of the frames.
+  private static func loudness(_ samples: [Float]) -> Float {
+    let length = SpeechScript.frameLength * 2
+    let powers = stride(from: 0, to: samples.count, by: length).map { start -> Float in
+      samples[start..<(start + length)].reduce(0) { $0 + $1 * $1 } / Float(length)
+    }.sorted(by: >)
+    let count = powers.count / 10
+    return (powers.prefix(count).reduce(0, +) / Float(count)).squareRoot()
   }
 
   /// A few early reflections and a short tail.

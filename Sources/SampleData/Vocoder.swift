@@ -54,13 +54,21 @@ struct Vocoder {
       transform(&re, &im)
       // Scaled so that a pulse or noise of unit power filtered by the spectrum has the frame's power.
       let scale = 1 / (Float(Vocoder.size) * 0.375)
-      for i in 0..<Vocoder.size { re[i] = 0.5 * logf((re[i] * re[i] + im[i] * im[i]) * scale + 1e-12) }
+      let power = (0..<Vocoder.size).map { (re[$0] * re[$0] + im[$0] * im[$0]) * scale }
+      let pitch = pitch(samples, centre, loudest)
+      // Averaged over one harmonic's width: the mean of the logarithm would lose the power that sits in the peaks.
+      let reach = max(2, Int((pitch / 2 / Float(SpeechScript.sampleRate) * Float(Vocoder.size)).rounded()))
+      for i in 0..<Vocoder.size {
+        var sum: Float = 0
+        for j in (i - reach)...(i + reach) { sum += power[(j + Vocoder.size) % Vocoder.size] }
+        re[i] = 0.5 * logf(sum / Float(2 * reach + 1) + 1e-12)
+      }
       im = [Float](repeating: 0, count: Vocoder.size)
       transform(&re, &im, inverse: true)
       for i in Vocoder.kept..<(Vocoder.size - Vocoder.kept) { re[i] = 0 }
       im = [Float](repeating: 0, count: Vocoder.size)
       transform(&re, &im)
-      return Frame(logSpectrum: Array(re[0...(Vocoder.size / 2)]), pitch: pitch(samples, centre, loudest))
+      return Frame(logSpectrum: Array(re[0...(Vocoder.size / 2)]), pitch: pitch)
     }
   }
 

@@ -6,6 +6,9 @@ import ArgumentParser
 struct Unmask: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unmask",
-    abstract: "Train and evaluate detectors of manipulated images, speech and video on a cluster of Linux machines."
+    abstract: "Train and evaluate detectors of manipulated images, speech and video on a cluster of Linux machines.",
+    subcommands: [
+      SampleCommand.self
+    ]
   )
 }

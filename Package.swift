@@ -14,7 +14,7 @@ let layers: [(name: String, imports: [String])] = [
   ("Media", ["CMedia", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP"]),
   ("SampleData", ["Files", "CLibAV"]),
   ("Evaluation", ["Files", "CGSL"]),
-  ("Datasets", ["Files", "Media"]),
+  ("Datasets", ["Files", "Media", "Evaluation"]),
   ("Models", ["NN", "Autograd", "Tensor", "SafeTensors"]),
   (
     "Training",

@@ -1,6 +1,6 @@
 internal import Files
 internal import Foundation
-import Synchronization
+internal import Synchronization
 
 /// What a scan does with each file.
 public struct ScanOptions: Sendable {
@@ -8,6 +8,8 @@ public struct ScanOptions: Sendable {
   public var hashesContent = true
   /// Whether to open every file and ask which streams it has; otherwise the name's extension decides.
   public var probesContent = true
+  /// Whether to decode every file to its end, which finds damage that headers do not show.
+  public var decodesContent = false
   /// Files at a time.
   public var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
 
@@ -49,51 +51,5 @@ extension Dataset {
     var result = self
     result.samples = state.withLock { $0.results.flatMap { $0 } }
     return result
-  }
-}
-
-/// Looks at one sample's files.
-enum SampleProbe {
-  static func examine(_ sample: Sample, _ roots: DataRoots, _ options: ScanOptions) -> Sample {
-    var sample = sample
-    sample.problem = nil
-    var bytes = 0
-    var hashes: [String] = []
-    for path in sample.paths {
-      let url = roots.url(sample, path)
-      var facts = stat()
-      guard stat(url.path, &facts) == 0 else {
-        sample.problem = problem(
-          errno == ENOENT ? "the file is missing" : String(cString: strerror(errno)), path, sample)
-        return sample
-      }
-      guard facts.st_mode & S_IFMT == S_IFREG else {
-        sample.problem = problem("not a regular file", path, sample)
-        return sample
-      }
-      guard facts.st_size > 0 else {
-        sample.problem = problem("the file is empty", path, sample)
-        return sample
-      }
-      bytes += Int(facts.st_size)
-      guard options.hashesContent else { continue }
-      do { hashes.append(try Files.sha256(of: url)) } catch {
-        sample.problem = problem((error as? FileProblem)?.reason ?? "\(error)", path, sample)
-        return sample
-      }
-    }
-    sample.bytes = bytes
-    if options.hashesContent {
-      sample.sha256 = hashes.count == 1 ? hashes[0] : Files.sha256(hashes.joined(separator: "\n"))
-    }
-    if sample.modalities.isEmpty { sample.problem = "no media file that Unmask knows" }
-    return sample
-  }
-
-  // The reason, and which file when there are several; reasons are counted, so the sample's own path is left out.
-  private static func problem(_ reason: String, _ path: String, _ sample: Sample) -> String {
-    guard path != sample.id else { return reason }
-    let stream = path == sample.imagePath ? "image" : path == sample.audioPath ? "audio" : "video"
-    return "\(stream) stream: \(reason)"
   }
 }

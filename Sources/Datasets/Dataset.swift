@@ -89,11 +89,13 @@ public struct Dataset: Sendable {
 
   /// Refuses data that nothing can be learnt from.
   ///
-  /// - Parameter modality: whose labels to look at; nil for the samples' own.
-  /// - Throws: `DatasetError` when all usable samples have one class.
-  public func requireTwoClasses(for modality: Modality? = nil) throws {
+  /// - Parameters:
+  ///   - modality: whose labels to look at; nil for the samples' own.
+  ///   - usableOnly: whether to leave out samples with a problem.
+  /// - Throws: `DatasetError` when all of these samples have one class.
+  public func requireTwoClasses(for modality: Modality? = nil, usableOnly: Bool = true) throws {
     var counts = [0, 0]
-    for sample in samples where sample.problem == nil {
+    for sample in samples where sample.problem == nil || !usableOnly {
       guard let modality else {
         counts[Int(sample.label.rawValue)] += 1
         continue
@@ -108,7 +110,7 @@ public struct Dataset: Sendable {
       names.isEmpty ? "data" : "data set \(names)",
       counts == [0, 0]
         ? "it has no usable \(modality?.rawValue ?? "sample"); `unmask datasets verify` says why"
-        : "every usable sample has the \(what) \(counts[0] == 0 ? "fake" : "real") (\(counts.max()!) of them); "
+        : "every\(usableOnly ? " usable" : "") sample has the \(what) \(counts[0] == 0 ? "fake" : "real") (\(counts.max()!) of them); "
           + "add samples of the other class, a detector needs both")
   }
 }

@@ -83,7 +83,7 @@ public struct Modalities: OptionSet, Sendable, Hashable {
 }
 
 /// A part of a sample's time, in seconds.
-public struct Interval: Sendable, Hashable, Codable {
+public struct FakeInterval: Sendable, Hashable, Codable {
   /// First second of the part.
   public let start: Double
   /// Its end, later than `start`.
@@ -91,14 +91,14 @@ public struct Interval: Sendable, Hashable, Codable {
 
   /// An interval; `start` is before `end`.
   public init(start: Double, end: Double) {
-    precondition(start >= 0 && end > start, "Interval: \(start) to \(end) is not a part of a recording")
+    precondition(start >= 0 && end > start, "FakeInterval: \(start) to \(end) is not a part of a recording")
     self.start = start
     self.end = end
   }
 
   /// Reads `start-end;start-end`; nil when the text is anything else.
-  public static func list(_ text: String) -> [Interval]? {
-    var result: [Interval] = []
+  public static func list(_ text: String) -> [FakeInterval]? {
+    var result: [FakeInterval] = []
     for part in text.split(separator: ";") {
       // Every hyphen is tried, for "1e-05-0.5" has two.
       let ends = part.indices.lazy.filter { part[$0] == "-" }.compactMap { hyphen -> (Double, Double)? in
@@ -106,13 +106,13 @@ public struct Interval: Sendable, Hashable, Codable {
         return Double(part[part.index(after: hyphen)...].trimmed).map { (start, $0) }
       }
       guard let (start, end) = ends.first, start >= 0, end > start, end.isFinite else { return nil }
-      result.append(Interval(start: start, end: end))
+      result.append(FakeInterval(start: start, end: end))
     }
     return result
   }
 
   /// Writes `start-end;start-end`.
-  public static func text(_ intervals: [Interval]) -> String {
+  public static func text(_ intervals: [FakeInterval]) -> String {
     intervals.map { "\($0.start)-\($0.end)" }.joined(separator: ";")
   }
 }
@@ -154,7 +154,7 @@ public struct Sample: Sendable, Hashable {
   /// The official part (`train`, `validation`, `test`, or another name).
   public var split: String?
   /// The fake parts; empty when unknown or when everything is fake.
-  public var intervals: [Interval] = []
+  public var intervals: [FakeInterval] = []
   /// Its weight in the loss.
   public var weight = 1.0
   /// The values of `Dataset.extraColumns`, in their order.

@@ -34,7 +34,8 @@ import Testing
     #expect(sample.path(for: .image) == "a/b.png" && sample.path(for: .audio) == "a/b.wav")
     #expect(sample.path(for: .video) == "a/b.mkv")
     #expect(sample.identity == "p1;p2" && sample.source == "p3" && sample.group == "g1" && sample.split == "train")
-    #expect(sample.intervals == [Interval(start: 0.5, end: 1.25), Interval(start: 2, end: 3)] && sample.weight == 2.5)
+    #expect(
+      sample.intervals == [FakeInterval(start: 0.5, end: 1.25), FakeInterval(start: 2, end: 3)] && sample.weight == 2.5)
   }
 
   @Test func `with two columns has the defaults`() throws {

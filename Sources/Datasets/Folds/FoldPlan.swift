@@ -29,7 +29,7 @@ public struct FoldPlan: Sendable {
   /// - Cost: samples × folds; a few seconds for a million samples.
   public init(_ dataset: Dataset, _ settings: FoldSettings, seed: UInt64) throws {
     try settings.validate()
-    try dataset.requireTwoClasses()
+    try dataset.requireTwoClasses(usableOnly: false)
     let samples = dataset.samples
     let groups = try SampleGroups(dataset, rule: settings.group)
     let least = max(settings.count, 3)  // train, validation and test of a fold each need one

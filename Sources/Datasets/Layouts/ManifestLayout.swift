@@ -43,7 +43,8 @@ public enum SampleTable {
       let manifest = [
         sample.id, sample.label.name, sample.type, sample.imagePath ?? "", sample.audioPath ?? "",
         sample.videoPath ?? "", sample.audioLabel.name, sample.visualLabel.name, sample.identity ?? "",
-        sample.source ?? "", sample.group ?? "", sample.split ?? "", sample.dataset, Interval.text(sample.intervals),
+        sample.source ?? "", sample.group ?? "", sample.split ?? "", sample.dataset,
+        FakeInterval.text(sample.intervals),
         "\(sample.weight)",
       ]
       let found = [
@@ -180,7 +181,7 @@ private struct Parser {
     sample.group = text(group)
     sample.split = text(split)
     if let text = text(intervals) {
-      guard let list = Interval.list(text) else {
+      guard let list = FakeInterval.list(text) else {
         throw failure("intervals \"\(text)\" are not start-end;start-end in seconds with start before end")
       }
       if own == .real, !list.isEmpty { throw failure("the label is real but intervals name fake parts") }

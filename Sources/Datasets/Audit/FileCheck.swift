@@ -1,0 +1,58 @@
+public import Foundation
+
+/// What is there of a data set, and what is wrong with it.
+public struct FileCheck: Codable, Sendable {
+  /// A sample and what is wrong with it.
+  public struct Finding: Codable, Sendable {
+    /// The sample's id.
+    public let sample: String
+    /// What is wrong.
+    public let reason: String
+  }
+
+  /// Samples that labels and names promise.
+  public let listed: Int
+  /// Samples whose files can be used.
+  public let usable: Int
+  /// Samples with a file that is not there.
+  public let missing: [Finding]
+  /// Samples with a file that is there but cannot be used.
+  public let unreadable: [Finding]
+  /// Media files that no sample names.
+  public let extra: [String]
+  /// Sets of samples whose files have the same bytes.
+  public let duplicates: [[String]]
+  /// Of these, sets with both labels.
+  public let conflicts: [[String]]
+
+  /// Whether everything is there, can be used, and is labelled once.
+  public var isComplete: Bool { missing.isEmpty && unreadable.isEmpty && conflicts.isEmpty }
+
+  /// Checks a scanned data set against its folder.
+  ///
+  /// - Throws: `DatasetError` when the folder cannot be read.
+  public init(_ dataset: Dataset, root: URL) throws {
+    var missing: [Finding] = []
+    var unreadable: [Finding] = []
+    var named: Set<String> = []
+    var sets: [String: [Int]] = [:]
+    for (index, sample) in dataset.samples.enumerated() {
+      named.formUnion(sample.paths)
+      if let hash = sample.sha256 { sets[hash, default: []].append(index) }
+      guard let problem = sample.problem else { continue }
+      let finding = Finding(sample: sample.id, reason: problem)
+      if problem.hasSuffix("the file is missing") { missing.append(finding) } else { unreadable.append(finding) }
+    }
+    var extra: [String] = []
+    try FolderWalk.files(below: root) { path in
+      if !FileKind.promised(by: path).isEmpty, !named.contains(path) { extra.append(path) }
+    }
+    let same = sets.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }
+    func ids(_ set: [Int]) -> [String] { set.map { dataset.samples[$0].id } }
+    listed = dataset.samples.count
+    usable = dataset.usable.count
+    (self.missing, self.unreadable, self.extra) = (missing, unreadable, extra.sorted())
+    duplicates = same.map(ids)
+    conflicts = same.filter { set in Set(set.map { dataset.samples[$0].label }).count > 1 }.map(ids)
+  }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Datasets
+import Foundation
+
+struct DatasetsFolds: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "folds",
+    abstract: "Divide data for cross-validation so that no person or source is on both sides, and report leaks.",
+    discussion: """
+      The same data, settings and seed give the same folds as in training. Identical files are compared by content; \
+      --no-hash leaves that out.
+
+      Example: unmask datasets folds data/sample --count 5 --seed 7 --output folds.csv
+      """)
+
+  @OptionGroup var data: DataArguments
+
+  @Option(help: "How many folds.")
+  var count = 5
+
+  @Option(help: "Share of the samples outside the test part that becomes validation.")
+  var validation = 0.15
+
+  @Option(help: "What must stay together: auto (identity and source), none, or the name of a column.")
+  var group = "auto"
+
+  @Option(help: "Columns whose combinations are spread evenly, with commas between.")
+  var stratify = "label,type"
+
+  @Option(help: "What all chance is drawn from.")
+  var seed: UInt64 = 7
+
+  @Option(help: "Write the parts of every sample to this CSV file.")
+  var output: String?
+
+  @Option(help: "Do not divide, but look for leaks in this folds.csv.")
+  var check: String?
+
+  @Flag(inversion: .prefixedNo, help: "Read all files to find those of the same content.")
+  var hash = true
+
+  private struct Report: Encodable {
+    let settings: FoldSettings
+    let seed: UInt64
+    let samples, groups: Int
+    let clean: Bool
+    let warnings: [String]
+    let leaks: LeakReport
+  }
+
+  func run() throws {
+    let sources = try data.sources()
+    var options = ScanOptions()
+    options.probesContent = false
+    options.hashesContent = hash
+    let roots = try DataRoots(sources)
+    let line = ProgressLine("reading files")
+    let sets = try sources.map { try Dataset(reading: $0) }
+    let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
+    let settings = FoldSettings(
+      count: count, validation: validation, group: group, stratify: stratify.split(separator: ",").map(String.init))
+    let plan =
+      try check.map { try FoldTable.read(URL(fileURLWithPath: $0), of: dataset, settings: settings) }
+      ?? FoldPlan(dataset, settings, seed: seed)
+    let report = LeakReport(plan, of: dataset)
+    if let output { try FoldTable.write(plan, of: dataset, to: URL(fileURLWithPath: output)) }
+    if data.options.json {
+      try printJSON(
+        Report(
+          settings: settings, seed: seed, samples: dataset.samples.count, groups: plan.groups.count,
+          clean: report.isClean, warnings: report.warnings, leaks: report))
+    } else {
+      show(plan, report, dataset)
+    }
+    guard report.isClean else {
+      throw DatasetError("folds", "parts share what they should not; scores on these folds would be too good")
+    }
+  }
+
+  private func show(_ plan: FoldPlan, _ report: LeakReport, _ dataset: Dataset) {
+    print("\(dataset.samples.count) samples in \(plan.groups.count) groups, \(plan.count) folds")
+    print("fold  part          real    fake  groups")
+    for row in report.parts {
+      print(
+        pad("\(row.fold)", 6, left: true) + pad(row.part.rawValue, 10, left: true) + pad("\(row.counts.real)", 8)
+          + pad("\(row.counts.fake)", 8) + pad("\(row.groups)", 8))
+    }
+    if report.duplicateSets > 0 {
+      print("\(report.duplicateSets) sets of files have the same content")
+    }
+    if report.unhashed > 0 { print("\(report.unhashed) samples could not be compared by content") }
+    for warning in report.warnings { print(warning) }
+    if report.isClean { print("no group, identity, source or content lies in two parts of a fold") }
+    if let output { print("wrote \(output)") }
+  }
+
+  private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return left ? text + space : space + text
+  }
+}

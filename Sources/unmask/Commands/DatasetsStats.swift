@@ -1,0 +1,66 @@
+import ArgumentParser
+import Datasets
+import Foundation
+
+struct DatasetsStats: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stats",
+    abstract: "Count real and fake for each modality, judge the balance, and say what follows.",
+    discussion: """
+      A modality is counted by its own label (audio_label, visual_label). Below 3:1 is GOOD, 3:1 to 5:1 MODERATE, above \
+      SEVERE.
+
+      Example: unmask datasets stats data/sample
+      """)
+
+  @OptionGroup var data: DataArguments
+
+  @Flag(help: "Trust file names: do not open files to see which streams they have.")
+  var namesOnly = false
+
+  func run() throws {
+    let sources = try data.sources()
+    var options = ScanOptions()
+    options.hashesContent = false
+    options.probesContent = !namesOnly
+    let roots = try DataRoots(sources)
+    let sets = try sources.map { try Dataset(reading: $0) }
+    let line = ProgressLine("looking at files")
+    let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
+    let statistics = try DatasetStatistics(dataset)
+    if data.options.json { try printJSON(statistics) } else { show(statistics, dataset) }
+    try dataset.requireTwoClasses(usableOnly: false)
+  }
+
+  private func show(_ found: DatasetStatistics, _ dataset: Dataset) {
+    func list(_ counts: [DatasetStatistics.Count]) -> String {
+      let shown = counts.prefix(20).map { "\($0.name) \($0.count)" }.joined(separator: ", ")
+      return counts.count > 20 ? "\(shown), and \(counts.count - 20) more" : shown
+    }
+    print("\(list(found.datasets)): \(found.groups) groups, \(found.identities) identities, \(size(found.bytes))")
+    print(found.overall.line)
+    for balance in found.modalities { print(balance.line) }
+    if !found.types.isEmpty {
+      print(
+        "Kinds of fake: \(list(found.types))" + (found.partial > 0 ? "; \(found.partial) in part of their time" : ""))
+    }
+    if !found.splits.isEmpty { print("Official parts: \(list(found.splits))") }
+    print("\nAdvice")
+    for balance in [found.overall] + found.modalities {
+      print("  \(balance.modality?.title ?? "Samples"): \(balance.advice).")
+    }
+    guard !found.problems.isEmpty else { return }
+    print("\nCannot be used (counted above by name; `unmask datasets verify` lists them)")
+    for problem in found.problems.prefix(20) {
+      let example = dataset.samples.first { $0.problem == problem.name }?.id ?? ""
+      print("  \(problem.count): \(problem.name) (\(example))")
+    }
+  }
+
+  private func size(_ bytes: Int) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB"]
+    var (value, unit) = (Double(bytes), 0)
+    while value >= 1000, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
+    return unit == 0 ? "\(bytes) bytes" : "\((value * 10).rounded() / 10) \(units[unit])"
+  }
+}

@@ -4,27 +4,32 @@ import Glibc
 
 /// How values between positions are found.
 public enum Interpolation: Sendable, Hashable {
-  /// The position at or before.
+  /// The position at or before: PyTorch's `nearest`.
   case nearest
+  /// The position whose area holds the output's centre: PyTorch's `nearest-exact`.
+  case nearestExact
   /// Bilinear in two dimensions.
   case linear
   /// Bicubic in two dimensions: a = -0.75, with antialiasing a = -0.5.
   case cubic
 }
 
-/// Resizes the spatial axes; corners are not aligned (pixels are areas), as PyTorch's `align_corners=False`.
+/// Resizes the spatial axes. Pixels are areas, as PyTorch's `align_corners=False`, unless the corners are aligned.
 ///
 /// - Shapes: `[N, C, spatial…]` → `[N, C, size…]`
 /// - Parameter scale: how many outputs an input gives, per axis, where it is not size / input exactly.
 /// - Parameter antialias: widens the filter when shrinking and normalises it, as PIL does.
 public func interpolate(
-  _ x: Variable, size: [Int], mode: Interpolation, antialias: Bool = false, scale: [Double]? = nil
+  _ x: Variable, size: [Int], mode: Interpolation, antialias: Bool = false, scale: [Double]? = nil,
+  aligningCorners: Bool = false
 ) -> Variable {
   let spatial = x.shape.count - 2
   precondition(spatial >= 1 && size.count == spatial && !size.contains { $0 < 1 }, "interpolate: \(x.shape) to \(size)")
   precondition(!x.shape.contains(0), "interpolate: empty input \(x.shape)")
   let maps = (0..<spatial).map { axis in
-    AxisMap(from: x.shape[axis + 2], to: size[axis], mode: mode, antialias: antialias, scale: scale?[axis])
+    AxisMap(
+      from: x.shape[axis + 2], to: size[axis], mode: mode, antialias: antialias, scale: scale?[axis],
+      aligningCorners: aligningCorners)
   }
   let format = x.value.layout.format
   let y = maps.indices.reduce(x.value.inFormat(format)) { $0.resampled(axis: $1 + 2, maps[$1], format) }
@@ -42,16 +47,18 @@ private struct AxisMap {
   let start: [Int32]
   let weights: [Float]
 
-  init(from: Int, to: Int, mode: Interpolation, antialias: Bool, scale: Double?) {
-    let step = scale.map { 1 / $0 } ?? Double(from) / Double(to)
+  init(from: Int, to: Int, mode: Interpolation, antialias: Bool, scale: Double?, aligningCorners: Bool) {
+    let step =
+      aligningCorners ? Double(from - 1) / Double(max(1, to - 1)) : scale.map { 1 / $0 } ?? Double(from) / Double(to)
     // For each output the inputs it takes, clamped to the edge, and their weights.
     let sources = (0..<to).map { output -> [(Int, Double)] in
-      if mode == .nearest {
+      if mode == .nearest || mode == .nearestExact {
         // In float32, as PyTorch: which neighbour it is hangs on the rounding.
-        return [(min(Int(Float(output) * Float(step)), from - 1), 1)]
+        let position = (Float(output) + (mode == .nearest ? 0 : 0.5)) * Float(step)
+        return [(min(Int(position), from - 1), 1)]
       }
       if antialias { return AxisMap.antialiased(output, from, step, mode) }
-      let position = step * (Double(output) + 0.5) - 0.5
+      let position = aligningCorners ? step * Double(output) : step * (Double(output) + 0.5) - 0.5
       if mode == .linear {
         let clamped = max(0, position)
         let left = Int(clamped)

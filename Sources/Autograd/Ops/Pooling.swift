@@ -20,17 +20,23 @@ public func maxPool(
   return maxPool(x, windows)
 }
 
-/// Mean of each window; padding counts as zeros if `countingPadding`, else only inputs are averaged.
+/// Mean of each window; padding counts as zeros if `countingPadding`, else only inputs are averaged. A `divisor` replaces
+/// the number of values.
 ///
 /// - Shapes: `[N, C, spatial…]` → `[N, C, spatial'…]`
 public func averagePool(
   _ x: Variable, kernel: PerAxis, stride: PerAxis? = nil, padding: PerAxis = 0, ceil: Bool = false,
-  countingPadding: Bool = true
+  countingPadding: Bool = true, divisor: Int? = nil
 ) -> Variable {
-  let windows = spatialSizes(x, "averagePool").indices.map { axis in
+  var windows = spatialSizes(x, "averagePool").indices.map { axis in
     Windows(
       length: x.shape[axis + 2], spatial: x.shape.count - 2, axis: axis, kernel: kernel, stride: stride ?? kernel,
       padding: padding, dilation: 1, ceil: ceil, countingPadding: countingPadding)
+  }
+  if let divisor {
+    for axis in windows.indices {
+      windows[axis].extent = windows[axis].extent.map { _ in axis == 0 ? Int32(divisor) : 1 }
+    }
   }
   return averagePool(x, windows)
 }
@@ -71,10 +77,10 @@ private struct Windows {
     func own(_ values: PerAxis) -> Int { values.expanded(to: spatial)[axis] }
     let (kernel, stride, padding, dilation) = (own(kernel), own(stride), own(padding), own(dilation))
     precondition(kernel > 0 && stride > 0 && dilation > 0, "pool: kernel \(kernel), stride \(stride)")
-    precondition(padding >= 0 && padding * 2 <= kernel, "pool: padding \(padding) is over half of kernel \(kernel)")
     self.length = length
     step = dilation
     let reach = dilation * (kernel - 1) + 1
+    precondition(padding >= 0 && padding * 2 <= reach, "pool: padding \(padding) is over half of kernel \(kernel)")
     let room = length + 2 * padding - reach + (ceil ? stride - 1 : 0)
     precondition(room >= 0, "pool: kernel \(kernel) on an axis of \(length)")
     var count = room / stride + 1

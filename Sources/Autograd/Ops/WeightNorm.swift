@@ -1,17 +1,18 @@
 internal import CKernels
 import Tensor
 
-/// g v / ‖v‖, the norm taken over all axes of v but `axis`.
+/// g v / ‖v‖, the norm taken over all axes of v but `axis`, or over all axes if that is nil.
 ///
-/// - Shapes: `v` any, `g` v's with every other axis 1 → v's
+/// - Shapes: `v` any, `g` v's with every other axis 1 (of one element if `axis` is nil) → v's
 /// - Source: Salimans and Kingma 2016, arXiv:1602.07868.
-public func weightNorm(magnitude g: Variable, direction v: Variable, axis: Int) -> Variable {
-  let axis = v.value.layout.axis(axis)
-  let kept = v.shape[axis]
-  let expected = v.shape.indices.map { $0 == axis ? kept : 1 }
-  precondition(g.shape == expected, "weightNorm: magnitude \(g.shape), direction \(v.shape), axis \(axis)")
-  let outer = Int64(v.shape[..<axis].reduce(1, *))
-  let inner = Int64(v.shape[(axis + 1)...].reduce(1, *))
+public func weightNorm(magnitude g: Variable, direction v: Variable, axis: Int?) -> Variable {
+  let axis = axis.map(v.value.layout.axis)
+  let kept = axis.map { v.shape[$0] } ?? 1
+  precondition(
+    g.value.count == kept && (axis == nil || g.shape == v.shape.indices.map { $0 == axis ? kept : 1 }),
+    "weightNorm: magnitude \(g.shape), direction \(v.shape), axis \(axis.map(String.init) ?? "none")")
+  let outer = Int64(v.shape[..<(axis ?? 0)].reduce(1, *))
+  let inner = Int64(v.shape[(axis.map { $0 + 1 } ?? 0)...].reduce(1, *))
   let (direction, magnitude) = (v.value.contiguous(), g.value.contiguous())
   var norms = Tensor(zeros: [kept])
   let w = Tensor(v.shape) { w in

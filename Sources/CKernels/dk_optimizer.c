@@ -16,7 +16,7 @@ DK_CLONES static void sgd_range(dk_sgd s, float *w, const float *g, float *v, si
   for (size_t i = 0; i < count; i++) {
     float d = g[i] + s.weight_decay * w[i];
     if (v) {
-      float velocity = s.first_step ? d : s.momentum * v[i] + (1.0f - s.dampening) * d;
+      float velocity = s.first_step ? d : s.momentum * v[i] + s.gradient_share * d;
       v[i] = velocity;
       d = s.nesterov ? d + s.momentum * velocity : velocity;
     }
@@ -31,8 +31,8 @@ DK_CLONES static void adam_range(dk_adam s, float *w, const float *g, float *m, 
   float rate = s.rate / s.correction1;
   for (size_t i = 0; i < count; i++) {
     float x = w[i] * shrink, d = g[i] + coupled * x;
-    float first = m[i] + (1.0f - s.beta1) * (d - m[i]);
-    float second = s.beta2 * v[i] + (1.0f - s.beta2) * d * d;
+    float first = m[i] + s.gradient_share1 * (d - m[i]);
+    float second = s.beta2 * v[i] + s.gradient_share2 * d * d;
     m[i] = first;
     v[i] = second;
     if (largest) {

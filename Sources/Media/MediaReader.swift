@@ -7,7 +7,7 @@ public import Foundation
 /// An open media file. Not thread-safe: it belongs to whoever opened it.
 public final class MediaReader {
   private enum Content {
-    case picture
+    case picture(PictureFile?)
     case sound(SoundFile)
     case container(Container, VideoTrack?)
   }
@@ -25,9 +25,9 @@ public final class MediaReader {
     path = url.path(percentEncoded: false)
     self.limits = limits
     let head = try fileHead(path)
-    if let facts = try imageFacts(path: path, head: head, limits: limits) {
-      self.facts = facts
-      content = .picture
+    if let file = try PictureFile(path: path, head: head, limits: limits) {
+      facts = try file.facts()
+      content = .picture(file)
     } else if let file = try SoundFile.opening(path, head: head) {
       facts = try MediaFacts(file)
       content = .sound(file)
@@ -35,8 +35,14 @@ public final class MediaReader {
       let container = try Container(path: path, limits: limits)
       facts = try MediaFacts(container)
       let track = facts.hasVideo ? container.video.map { VideoTrack(container, $0) } : nil
-      content = facts.kind == .image ? .picture : .container(container, track)
+      content = facts.kind == .image ? .picture(nil) : .container(container, track)
     }
+  }
+
+  /// The picture as RGB, turned as its EXIF orientation says unless `upright` is false.
+  public func image(upright: Bool = true) throws -> ImagePixels {
+    if case .picture(let file?) = content { return try file.decode(upright: upright) }
+    return try readImage(path: path, upright: upright, limits: limits)
   }
 
   /// The sound, or a video's sound track, at its own rate.

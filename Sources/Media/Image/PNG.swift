@@ -33,7 +33,8 @@ struct PNGFile {
   private(set) var parts: [Range<Int>] = []
   private(set) var orientation = 1
 
-  init(_ bytes: UnsafeRawBufferPointer, path: String) throws(MediaError) {
+  /// Reads the chunks; the checksum of the picture data only when `verified`.
+  init(_ bytes: UnsafeRawBufferPointer, path: String, verified: Bool) throws(MediaError) {
     func damaged(_ reason: String) -> MediaError { MediaError(.damaged, path: path, "PNG: \(reason)") }
     let reader = ByteReader(bytes)
     var at = 8
@@ -46,8 +47,8 @@ struct PNGFile {
         throw damaged("it breaks off after \(bytes.count) bytes")
       }
       let type = reader.integer(at + 4, bytes: 4, bigEndian: true)!
-      let isCritical = type & 0x2000_0000 == 0
-      if isCritical, libdeflate_crc32(0, bytes.baseAddress! + at + 4, length + 4) != UInt32(sum) {
+      let isChecked = type & 0x2000_0000 == 0 && (verified || !reader.ascii(at + 4, "IDAT"))
+      if isChecked, libdeflate_crc32(0, bytes.baseAddress! + at + 4, length + 4) != UInt32(sum) {
         throw damaged("the checksum of the chunk at byte \(at) is wrong")
       }
       if found == nil {
@@ -91,7 +92,7 @@ struct PNGFile {
 func decodePNG(_ file: FileBytes, _ limits: MediaLimits) throws(MediaError) -> (ImagePixels, orientation: Int) {
   let path = file.path
   return try file.withBytes { bytes throws(MediaError) in
-    let png = try PNGFile(bytes, path: path)
+    let png = try PNGFile(bytes, path: path, verified: true)
     let header = png.header
     try checkPixels(header.width, header.height, limits, path)
     let passes = header.passes

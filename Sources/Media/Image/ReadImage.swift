@@ -5,42 +5,58 @@ import Foundation
 
 /// Reads a picture of any known format.
 func readImage(path: String, upright: Bool, limits: MediaLimits) throws(MediaError) -> ImagePixels {
-  let head = try fileHead(path)
-  let decoded: (image: ImagePixels, orientation: Int)
-  switch head.withUnsafeBytes({ ImageFormat($0) }) {
-  case .jpeg: decoded = try decodeJPEG(FileBytes(path: path, limit: limits.imageBytes), limits)
-  case .png: decoded = try decodePNG(FileBytes(path: path, limit: limits.imageBytes), limits)
-  case .webp: decoded = try decodeWebP(FileBytes(path: path, limit: limits.imageBytes), limits)
-  case .bmp:
-    try checkBMP(path, head)
-    decoded = (try decodeAnyImage(path: path, limits: limits), 1)
-  case nil: decoded = (try decodeAnyImage(path: path, limits: limits), 1)
+  if let file = try PictureFile(path: path, head: fileHead(path), limits: limits) {
+    return try file.decode(upright: upright)
   }
-  return upright ? decoded.image.oriented(decoded.orientation) : decoded.image
+  return try decodeAnyImage(path: path, limits: limits)
 }
 
-/// The facts of a picture that has a decoder of its own here; nil for everything else.
-func imageFacts(path: String, head: [UInt8], limits: MediaLimits) throws(MediaError) -> MediaFacts? {
-  guard let format = head.withUnsafeBytes({ ImageFormat($0) }), format != .bmp else { return nil }
-  let file = try FileBytes(path: path, limit: limits.imageBytes)
-  let size: (width: Int, height: Int, orientation: Int)
-  switch format {
-  case .jpeg: size = try jpegHeader(file)
-  case .webp: size = try webpHeader(file)
-  case .png, .bmp:
-    size = try file.withBytes { bytes throws(MediaError) in
-      let png = try PNGFile(bytes, path: path)
-      return (png.header.width, png.header.height, png.orientation)
-    }
+/// A picture in a format that has a decoder of its own here, in memory.
+struct PictureFile {
+  private let file: FileBytes
+  private let format: ImageFormat
+  private let limits: MediaLimits
+
+  /// Reads a JPEG, PNG or WebP into memory; nil for everything else.
+  init?(path: String, head: [UInt8], limits: MediaLimits) throws(MediaError) {
+    guard let format = head.withUnsafeBytes({ ImageFormat($0) }), format != .bmp else { return nil }
+    self.format = format
+    self.limits = limits
+    file = try FileBytes(path: path, limit: limits.imageBytes)
   }
-  try checkPixels(size.width, size.height, limits, path)
-  var facts = MediaFacts(kind: .image, format: format.rawValue, bytes: file.count)
-  (facts.width, facts.height) = size.orientation >= 5 ? (size.height, size.width) : (size.width, size.height)
-  return facts
+
+  func decode(upright: Bool) throws(MediaError) -> ImagePixels {
+    let decoded: (image: ImagePixels, orientation: Int) =
+      switch format {
+      case .jpeg: try decodeJPEG(file, limits)
+      case .webp: try decodeWebP(file, limits)
+      case .png, .bmp: try decodePNG(file, limits)
+      }
+    return upright ? decoded.image.oriented(decoded.orientation) : decoded.image
+  }
+
+  func facts() throws(MediaError) -> MediaFacts {
+    let size: (width: Int, height: Int, orientation: Int)
+    switch format {
+    case .jpeg: size = try jpegHeader(file)
+    case .webp: size = try webpHeader(file)
+    case .png, .bmp:
+      size = try file.withBytes { bytes throws(MediaError) in
+        let png = try PNGFile(bytes, path: file.path, verified: false)
+        return (png.header.width, png.header.height, png.orientation)
+      }
+    }
+    try checkPixels(size.width, size.height, limits, file.path)
+    var facts = MediaFacts(kind: .image, format: format.rawValue, bytes: file.count)
+    (facts.width, facts.height) = size.orientation >= 5 ? (size.height, size.width) : (size.width, size.height)
+    return facts
+  }
 }
 
 /// The one picture of a container of libav: BMP, GIF, TIFF and whatever else it knows.
 private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError) -> ImagePixels {
+  let head = try fileHead(path)
+  if head.withUnsafeBytes({ ImageFormat($0) }) == .bmp { try checkBMP(path, head) }
   let container = try Container(path: path, limits: limits)
   guard let stream = container.video else {
     throw MediaError(.absent, path: path, "it is no picture")

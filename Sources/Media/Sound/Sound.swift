@@ -56,3 +56,11 @@ public struct Sound: Sendable, Equatable {
   /// One channel at 16 kHz, what speech models take: mixed, then band-limited and resampled.
   public func mono16k() -> Sound { mono().resampled(to: 16_000) }
 }
+
+/// Whether no sample is infinite or not a number.
+func areFinite(_ samples: [Float]) -> Bool {
+  // An exponent of all ones carries into the sign bit when one is added to it; a plain loop over integers vectorises.
+  var carried: UInt32 = 0
+  for sample in samples { carried |= (sample.bitPattern & 0x7F80_0000) &+ 0x0080_0000 }
+  return carried & 0x8000_0000 == 0
+}

@@ -91,27 +91,20 @@ final class SoundFile {
     guard promised > 0 else { throw MediaError(.damaged, path: path, "it has no samples") }
     try checkLength()
     sf_seek(handle, 0, SEEK_SET)
-    // Grown as data arrives: a header alone must not be able to ask for a gigabyte.
-    var samples: [Float] = []
-    let block = min(promised, 1 << 20)
-    samples.reserveCapacity(block * channels)
-    while samples.count < promised * channels {
-      let wanted = min(block, promised - samples.count / channels)
-      let part = [Float](unsafeUninitializedCapacity: wanted * channels) { buffer, count in
-        count = max(0, Int(sf_readf_float(handle, buffer.baseAddress, sf_count_t(wanted)))) * channels
-      }
-      if samples.isEmpty { samples = part } else { samples += part }
-      if part.count < wanted * channels { break }
+    // A header that lies about its length reserves addresses, not memory: pages are taken as samples arrive.
+    var frames = 0
+    let samples = [Float](unsafeUninitializedCapacity: promised * channels) { buffer, count in
+      frames = max(0, Int(sf_readf_float(handle, buffer.baseAddress, sf_count_t(promised))))
+      count = frames * channels
     }
     let error = sf_error(handle)
     guard error == SF_ERR_NO_ERROR else {
       throw MediaError(.damaged, path: path, "it cannot be decoded: \(String(cString: sf_error_number(error)))")
     }
-    guard samples.count == promised * channels else {
-      throw MediaError(
-        .damaged, path: path, "it breaks off after \(samples.count / channels) of \(promised) frames")
+    guard frames == promised else {
+      throw MediaError(.damaged, path: path, "it breaks off after \(frames) of \(promised) frames")
     }
-    guard samples.allSatisfy(\.isFinite) else {
+    guard areFinite(samples) else {
       throw MediaError(.damaged, path: path, "it contains samples that are no numbers")
     }
     return Sound(sampleRate: Int(info.samplerate), channels: channels, samples: samples)

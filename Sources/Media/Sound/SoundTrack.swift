@@ -10,7 +10,7 @@ func readSoundTrack(
   let decoder = try Decoder(stream, limits: container.limits, path: container.path)
   container.select(stream)
   try container.seek(stream, to: stream.pointee.start_time == unmask_av_nopts_value() ? 0 : stream.pointee.start_time)
-  var collector = SampleCollector(path: container.path, limit: container.limits.soundValues)
+  let collector = SampleCollector(path: container.path, limit: container.limits.soundValues)
   var start: Double?
   var isDone = false
   while !isDone {
@@ -37,70 +37,97 @@ func readSoundTrack(
 }
 
 /// Gathers decoded frames of any sample format.
-private struct SampleCollector {
+private final class SampleCollector {
   let path: String
   let limit: Int
   private var rate = 0
   private var channels = 0
-  private var samples: [Float] = []
+  private var values: UnsafeMutablePointer<Float>
+  private var capacity = 1 << 16
+  private var count = 0
 
   init(path: String, limit: Int) {
     self.path = path
     self.limit = limit
+    values = .allocate(capacity: capacity)
   }
 
-  var frames: Int { channels == 0 ? 0 : samples.count / channels }
+  deinit { values.deallocate() }
+
+  var frames: Int { channels == 0 ? 0 : count / channels }
   var time: Double { rate == 0 ? 0 : (Double(frames) / Double(rate) * 1000).rounded() / 1000 }
 
-  mutating func append(_ frame: UnsafeMutablePointer<AVFrame>) throws(MediaError) {
-    let (count, frameRate) = (Int(frame.pointee.nb_samples), Int(frame.pointee.sample_rate))
+  func append(_ frame: UnsafeMutablePointer<AVFrame>) throws(MediaError) {
+    let (frames, frameRate) = (Int(frame.pointee.nb_samples), Int(frame.pointee.sample_rate))
     let frameChannels = Int(frame.pointee.ch_layout.nb_channels)
-    guard count >= 0, frameRate > 0, (1...64).contains(frameChannels) else {
+    guard frames >= 0, frameRate > 0, (1...64).contains(frameChannels), let planes = frame.pointee.extended_data else {
       throw MediaError(.damaged, path: path, "its sound is damaged at \(time) s")
     }
     if rate == 0 { (rate, channels) = (frameRate, frameChannels) }
     guard rate == frameRate, channels == frameChannels else {
       throw MediaError(.unsupported, path: path, "its sound changes rate or channels at \(time) s")
     }
-    guard samples.count + count * channels <= limit else {
+    guard count + frames * channels <= limit else {
       throw MediaError(.tooLarge, path: path, "its sound is longer than the limit of \(limit) samples")
     }
+    reserve(frames * channels)
     let format = AVSampleFormat(rawValue: frame.pointee.format)
-    let isPlanar = av_sample_fmt_is_planar(format) != 0
-    guard let planes = frame.pointee.extended_data else { return }
-    // One value's place: in its channel's plane, or interleaved in the first.
-    func copy<T>(_: T.Type, _ convert: (T) -> Float) {
-      let channels = channels
-      let first = samples.count
-      samples.append(contentsOf: repeatElement(0, count: count * channels))
-      samples.withUnsafeMutableBufferPointer { target in
-        let out = target.baseAddress! + first
-        if isPlanar {
-          for c in 0..<channels {
-            let plane = UnsafeRawPointer(planes[c]!).assumingMemoryBound(to: T.self)
-            for i in 0..<count { out[i &* channels &+ c] = convert(plane[i]) }
-          }
-        } else {
-          let plane = UnsafeRawPointer(planes[0]!).assumingMemoryBound(to: T.self)
-          for i in 0..<(count * channels) { out[i] = convert(plane[i]) }
-        }
-      }
-    }
+    let source = Planes(
+      planes: UnsafeRawPointer(planes).assumingMemoryBound(to: UnsafeRawPointer.self), frames: frames,
+      channels: channels, isPlanar: av_sample_fmt_is_planar(format) != 0)
+    let target = values + count
     switch format {
-    case AV_SAMPLE_FMT_U8, AV_SAMPLE_FMT_U8P: copy(UInt8.self) { (Float($0) - 128) / 128 }
-    case AV_SAMPLE_FMT_S16, AV_SAMPLE_FMT_S16P: copy(Int16.self) { Float($0) / 32768 }
-    case AV_SAMPLE_FMT_S32, AV_SAMPLE_FMT_S32P: copy(Int32.self) { Float(Double($0) / 2_147_483_648) }
-    case AV_SAMPLE_FMT_S64, AV_SAMPLE_FMT_S64P: copy(Int64.self) { Float(Double($0) / 0x1p63) }
-    case AV_SAMPLE_FMT_FLT, AV_SAMPLE_FMT_FLTP: copy(Float.self) { $0 }
-    case AV_SAMPLE_FMT_DBL, AV_SAMPLE_FMT_DBLP: copy(Double.self) { Float($0) }
+    case AV_SAMPLE_FMT_U8, AV_SAMPLE_FMT_U8P: source.copy(UInt8.self, to: target) { (Float($0) - 128) / 128 }
+    case AV_SAMPLE_FMT_S16, AV_SAMPLE_FMT_S16P: source.copy(Int16.self, to: target) { Float($0) / 32768 }
+    case AV_SAMPLE_FMT_S32, AV_SAMPLE_FMT_S32P: source.copy(Int32.self, to: target) { Float(Double($0) / 0x1p31) }
+    case AV_SAMPLE_FMT_S64, AV_SAMPLE_FMT_S64P: source.copy(Int64.self, to: target) { Float(Double($0) / 0x1p63) }
+    case AV_SAMPLE_FMT_FLT, AV_SAMPLE_FMT_FLTP: source.copy(Float.self, to: target) { $0 }
+    case AV_SAMPLE_FMT_DBL, AV_SAMPLE_FMT_DBLP: source.copy(Double.self, to: target) { Float($0) }
     default: throw MediaError(.unsupported, path: path, "its sound has an unknown sample format")
     }
+    count += frames * channels
+  }
+
+  private func reserve(_ more: Int) {
+    guard count + more > capacity else { return }
+    capacity = max(capacity * 2, count + more)
+    let larger = UnsafeMutablePointer<Float>.allocate(capacity: capacity)
+    larger.update(from: values, count: count)
+    values.deallocate()
+    values = larger
   }
 
   func sound(start: Double) throws(MediaError) -> Sound {
-    guard samples.allSatisfy(\.isFinite) else {
+    let samples = Array(UnsafeBufferPointer(start: values, count: count))
+    guard areFinite(samples) else {
       throw MediaError(.damaged, path: path, "its sound contains samples that are no numbers")
     }
     return Sound(sampleRate: rate, channels: channels, samples: samples, start: start)
+  }
+}
+
+/// The samples of one decoded frame: a plane for each channel, or one with all of them interleaved.
+private struct Planes {
+  let planes: UnsafePointer<UnsafeRawPointer>
+  let frames: Int
+  let channels: Int
+  let isPlanar: Bool
+
+  @inline(__always)
+  func copy<T>(_: T.Type, to target: UnsafeMutablePointer<Float>, _ convert: (T) -> Float) {
+    for c in 0..<(isPlanar ? channels : 1) {
+      let plane = planes[c].assumingMemoryBound(to: T.self)
+      let count = isPlanar ? frames : frames * channels
+      let step = isPlanar ? channels : 1
+      if step == 1 {
+        for i in 0..<count { target[i] = convert(plane[i]) }
+      } else {
+        var out = target + c
+        for i in 0..<count {
+          out.pointee = convert(plane[i])
+          out += step
+        }
+      }
+    }
   }
 }

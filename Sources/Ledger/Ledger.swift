@@ -1,1 +1,318 @@
-// Ledger: runs, jobs, attempts and metrics in SQLite.
+public import Foundation
+import Files
+import GRDB
+import Glibc
+public import Wire
+
+/// What a run has got done, in `run.sqlite` of its directory: written before anybody is told, so that a coordinator that
+/// is killed at any moment goes on from here.
+///
+/// One process at a time may write a run: the lock goes with the process, however it ends. Every write is one
+/// transaction, on the disk when the call returns, but for metrics and events, which go along with the next one.
+///
+/// - Thread: used by the coordinator's service thread alone.
+public final class Ledger {
+  /// What earlier starts of the run left behind.
+  public struct Contents: Sendable {
+    /// An attempt whose end was not written.
+    public struct OpenAttempt: Sendable {
+      /// The job.
+      public var job: String
+      /// Its fencing token.
+      public var token: UInt64
+      /// The members' incarnations, by rank.
+      public var members: [UInt64]
+    }
+
+    /// Jobs that are done: their last token and their outputs.
+    public var done: [String: (token: UInt64, outputs: [ArtifactReference])] = [:]
+    /// The latest checkpoint of each job that has one; its name is the file's, relative to the run directory.
+    public var checkpoints: [String: ArtifactReference] = [:]
+    /// Outputs that were uploaded for attempts which are not over.
+    public var staged: [UInt64: [ArtifactReference]] = [:]
+    /// Attempts that were open, by token.
+    public var open: [OpenAttempt] = []
+    /// How often each job was started.
+    public var attempts: [String: Int] = [:]
+    /// The highest token ever given.
+    public var lastToken: UInt64 = 0
+  }
+
+  /// The file's path.
+  public let path: String
+  /// How often the run was started, this time included.
+  public let starts: Int
+  private let database: DatabasePool
+  private let lock: Int32
+  private var isClosed = false
+  private var pending: [(Database) throws -> Void] = []
+
+  /// Opens or makes the ledger of a run directory.
+  ///
+  /// - Throws: `LedgerError` if another coordinator has the run, if the directory belongs to another experiment, or if
+  ///   the file cannot be used.
+  public init(directory: URL, run: String, experiment: String, version: String) throws {
+    try makeFolder(directory)
+    let path = directory.appendingPathComponent("run.sqlite").path
+    let lockPath = directory.appendingPathComponent("run.lock").path
+    let lock = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      throw LedgerError("\(lockPath) cannot be made: \(String(cString: strerror(errno))); check the permissions")
+    }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      Glibc.close(lock)
+      throw LedgerError(
+        "\(directory.path) is in use by another coordinator; wait for it, stop it, or choose another output folder")
+    }
+    do {
+      (database, starts) = try Self.guarding(path) {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        let database = try DatabasePool(path: path, configuration: configuration)
+        try Self.migrator.migrate(database)
+        let starts = try database.write { try Self.claim($0, directory.path, run, experiment, version) }
+        return (database, starts)
+      }
+    } catch {
+      Glibc.close(lock)
+      throw error
+    }
+    self.path = path
+    self.lock = lock
+  }
+
+  deinit { close() }
+
+  /// Gives the run free for another coordinator; nothing may be written afterwards.
+  public func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    try? database.close()
+    Glibc.close(lock)
+  }
+
+  /// What earlier starts left behind.
+  public func contents() throws -> Contents {
+    try Self.guarding(path) {
+      try database.read { database in
+        var contents = Contents()
+        for row in try Row.fetchAll(database, sql: "SELECT id, token FROM jobs WHERE state = 'done'") {
+          contents.done[row["id"]] = (token: UInt64(row["token"] as Int64), outputs: [])
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM artifacts WHERE job IS NOT NULL ORDER BY name") {
+          contents.done[row["job"]]?.outputs.append(Self.reference(row))
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM checkpoints") {
+          contents.checkpoints[row["job"]] = Self.reference(row)
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM staged ORDER BY name") {
+          contents.staged[UInt64(row["token"] as Int64), default: []].append(Self.reference(row))
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM attempts WHERE ended_at IS NULL ORDER BY token") {
+          let members = (row["members"] as String).split(separator: ",").compactMap { UInt64($0, radix: 16) }
+          contents.open.append(
+            .init(job: row["job"], token: UInt64(row["token"] as Int64), members: members))
+        }
+        for row in try Row.fetchAll(database, sql: "SELECT job, COUNT(*) AS n FROM attempts GROUP BY job") {
+          contents.attempts[row["job"]] = row["n"]
+        }
+        contents.lastToken = UInt64(try Int64.fetchOne(database, sql: "SELECT MAX(token) FROM attempts") ?? 0)
+        return contents
+      }
+    }
+  }
+
+  // MARK: - Writing
+
+  /// Writes that an attempt begins.
+  public func beginAttempt(job: String, token: UInt64, members: [UInt64], names: [String]) throws {
+    try write {
+      try $0.execute(
+        sql: "INSERT INTO attempts (token, job, members, workers, started_at) VALUES (?, ?, ?, ?, ?)",
+        arguments: [
+          Int64(token), job, members.map { String($0, radix: 16) }.joined(separator: ","),
+          names.joined(separator: ", "), Self.now,
+        ])
+    }
+  }
+
+  /// Writes that an attempt has ended without a result; what it uploaded is void.
+  public func endAttempt(token: UInt64, reason: String) throws {
+    try write {
+      try $0.execute(
+        sql: "UPDATE attempts SET ended_at = ?, outcome = ? WHERE token = ? AND ended_at IS NULL",
+        arguments: [Self.now, reason, Int64(token)])
+      try $0.execute(sql: "DELETE FROM staged WHERE token = ?", arguments: [Int64(token)])
+    }
+  }
+
+  /// Writes that an output was uploaded and waits for its job to be done.
+  public func stage(_ artifact: ArtifactReference, token: UInt64) throws {
+    try write {
+      try $0.execute(
+        sql: "INSERT OR REPLACE INTO staged (token, name, sha256, size) VALUES (?, ?, ?, ?)",
+        arguments: [Int64(token), artifact.name, artifact.sha256, artifact.size])
+    }
+  }
+
+  /// Writes that a job is done, with its outputs: all or nothing. Its checkpoint is not needed any more.
+  public func finish(job: String, token: UInt64, outputs: [ArtifactReference]) throws {
+    try write { database in
+      try database.execute(
+        sql: "INSERT OR REPLACE INTO jobs (id, state, token, finished_at, why) VALUES (?, 'done', ?, ?, '')",
+        arguments: [job, Int64(token), Self.now])
+      try database.execute(
+        sql: "UPDATE attempts SET ended_at = ?, outcome = 'done' WHERE token = ?", arguments: [Self.now, Int64(token)])
+      for artifact in outputs {
+        try database.execute(
+          sql: "INSERT OR REPLACE INTO artifacts (name, sha256, size, job) VALUES (?, ?, ?, ?)",
+          arguments: [artifact.name, artifact.sha256, artifact.size, job])
+      }
+      try database.execute(sql: "DELETE FROM staged WHERE token = ?", arguments: [Int64(token)])
+      try database.execute(sql: "DELETE FROM checkpoints WHERE job = ?", arguments: [job])
+    }
+  }
+
+  /// Writes that a job was given up.
+  public func giveUp(job: String, sentence: String) throws {
+    try write {
+      try $0.execute(
+        sql: "INSERT OR REPLACE INTO jobs (id, state, token, finished_at, why) VALUES (?, 'failed', 0, ?, ?)",
+        arguments: [job, Self.now, sentence])
+    }
+  }
+
+  /// Writes that a job must be done again, because its outputs are not there any more.
+  public func reopen(job: String) throws {
+    try write {
+      try $0.execute(sql: "DELETE FROM jobs WHERE id = ?", arguments: [job])
+      try $0.execute(sql: "DELETE FROM artifacts WHERE job = ?", arguments: [job])
+    }
+  }
+
+  /// Writes a job's latest checkpoint; `artifact.name` is the file's path in the run directory.
+  public func keepCheckpoint(_ artifact: ArtifactReference, job: String, token: UInt64, at progress: JobProgress) throws
+  {
+    try write {
+      try $0.execute(
+        sql: """
+          INSERT OR REPLACE INTO checkpoints (job, token, name, sha256, size, epoch, step, saved_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          job, Int64(token), artifact.name, artifact.sha256, artifact.size, progress.epoch, progress.step, Self.now,
+        ])
+    }
+  }
+
+  /// Forgets a checkpoint whose file is not there any more.
+  public func dropCheckpoint(job: String) throws {
+    try write { try $0.execute(sql: "DELETE FROM checkpoints WHERE job = ?", arguments: [job]) }
+  }
+
+  /// Writes a shared file's content.
+  public func keepShared(_ artifacts: [ArtifactReference]) throws {
+    try write { database in
+      for artifact in artifacts {
+        try database.execute(
+          sql: "INSERT OR REPLACE INTO artifacts (name, sha256, size, job) VALUES (?, ?, ?, NULL)",
+          arguments: [artifact.name, artifact.sha256, artifact.size])
+      }
+    }
+  }
+
+  /// Notes metrics of an epoch; they are written with the next transaction, or by `flush`.
+  public func record(job: String, epoch: Int, metrics: [(name: String, value: Double)]) {
+    pending.append { database in
+      for metric in metrics {
+        try database.execute(
+          sql: "INSERT OR REPLACE INTO metrics (job, epoch, name, value, at) VALUES (?, ?, ?, ?, ?)",
+          arguments: [job, epoch, metric.name, metric.value.isFinite ? metric.value : nil, Self.now])
+      }
+    }
+  }
+
+  /// Notes what was decided; written with the next transaction, or by `flush`.
+  public func note(_ line: String) {
+    let at = Self.now
+    pending.append { try $0.execute(sql: "INSERT INTO events (at, line) VALUES (?, ?)", arguments: [at, line]) }
+  }
+
+  /// Writes metrics and events that wait.
+  public func flush() throws {
+    if !pending.isEmpty { try write { _ in } }
+  }
+
+  private func write(_ body: (Database) throws -> Void) throws {
+    let waiting = pending
+    try Self.guarding(path) {
+      try database.write { database in
+        for entry in waiting { try entry(database) }
+        try body(database)
+      }
+    }
+    pending.removeFirst(waiting.count)
+  }
+
+  // MARK: - Schema
+
+  private static func claim(
+    _ database: Database, _ directory: String, _ run: String, _ experiment: String, _ version: String
+  ) throws -> Int {
+    if let row = try Row.fetchOne(database, sql: "SELECT * FROM run") {
+      let known: String = row["experiment"]
+      guard known == experiment else {
+        throw LedgerError(
+          "\(directory) holds a run of another experiment (\(row["name"] as String), \(known.prefix(12))), not of this "
+            + "one (\(run), \(experiment.prefix(12))); choose another output folder, or restore the experiment")
+      }
+      try database.execute(sql: "UPDATE run SET starts = starts + 1, version = ?", arguments: [version])
+      return (row["starts"] as Int) + 1
+    }
+    try database.execute(
+      sql: "INSERT INTO run (id, name, experiment, version, starts, created_at) VALUES (1, ?, ?, ?, 1, ?)",
+      arguments: [run, experiment, version, now])
+    return 1
+  }
+
+  private static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE run (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, experiment TEXT NOT NULL,
+            version TEXT NOT NULL, starts INTEGER NOT NULL, created_at REAL NOT NULL);
+          CREATE TABLE jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, token INTEGER NOT NULL, finished_at REAL NOT NULL,
+            why TEXT NOT NULL);
+          CREATE TABLE attempts (token INTEGER PRIMARY KEY, job TEXT NOT NULL, members TEXT NOT NULL,
+            workers TEXT NOT NULL, started_at REAL NOT NULL, ended_at REAL, outcome TEXT);
+          CREATE INDEX attempts_by_job ON attempts (job);
+          CREATE TABLE artifacts (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size INTEGER NOT NULL, job TEXT);
+          CREATE TABLE staged (token INTEGER NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+            PRIMARY KEY (token, name));
+          CREATE TABLE checkpoints (job TEXT PRIMARY KEY, token INTEGER NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL,
+            size INTEGER NOT NULL, epoch INTEGER NOT NULL, step INTEGER NOT NULL, saved_at REAL NOT NULL);
+          CREATE TABLE metrics (job TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, value REAL, at REAL NOT NULL,
+            PRIMARY KEY (job, epoch, name));
+          CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, line TEXT NOT NULL);
+          """)
+    }
+    return migrator
+  }
+
+  private static func reference(_ row: Row) -> ArtifactReference {
+    ArtifactReference(name: row["name"], sha256: row["sha256"], size: row["size"])
+  }
+
+  /// Wall-clock seconds: for people only, never for decisions.
+  private static var now: Double { Date().timeIntervalSince1970 }
+
+  static func guarding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as DatabaseError {
+      throw LedgerError(error, path)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+public import Wire
+
+// How the run is, for people: what every worker and job does, and for each that does nothing, why.
+
+extension CoordinatorMachine {
+  /// The answer to a status request. Of very many jobs, those that are done are left out first, so that the answer
+  /// fits a message.
+  public func status(_ now: Milliseconds) -> StatusReply {
+    let rank: [JobState] = [.running, .failed, .ready, .abandoned, .blocked, .done]
+    let shown =
+      order.count <= 1_500
+      ? order
+      : Array(
+        order.sorted { rank.firstIndex(of: jobs[$0]!.state)! < rank.firstIndex(of: jobs[$1]!.state)! }.prefix(1_500))
+    return StatusReply(
+      run: configuration.run, experiment: configuration.experiment, version: configuration.version,
+      state: ended ?? .running, elapsed: now - started, total: jobs.count,
+      done: jobs.values.count { $0.state == .done },
+      workers: workers.values.sorted { $0.order < $1.order }.prefix(1_000).map { status(of: $0, now) },
+      jobs: shown.map { status(ofJob: jobs[$0]!, now) },
+      stuck: stuckSentences(now))
+  }
+
+  private func status(of worker: WorkerRecord, _ now: Milliseconds) -> WorkerStatus {
+    let mine = attempts.values.filter { $0.members.contains { $0.worker == worker.id && !$0.isFinished } }.map(\.job)
+    let silence = now - worker.lastHeard
+    let state: WorkerState =
+      silence > 2 * configuration.heartbeat ? .silent : worker.isDraining ? .draining : mine.isEmpty ? .idle : .busy
+    return WorkerStatus(
+      name: worker.hello.name, host: worker.hello.host, process: worker.hello.process, slots: worker.hello.slots,
+      state: state, silence: max(0, silence), jobs: mine.sorted())
+  }
+
+  private func status(ofJob job: JobRecord, _ now: Milliseconds) -> JobStatus {
+    let attempt = job.token.flatMap { attempts[$0] }
+    let lead = attempt?.members.first
+    return JobStatus(
+      id: job.spec.id, state: job.state,
+      workers: attempt?.members.map { $0.worker == 0 ? "coordinator" : workers[$0.worker]?.hello.name ?? "?" } ?? [],
+      attempts: job.attempts, failures: job.failures, progress: lead?.progress, since: max(0, now - job.since),
+      unmoved: lead.map { max(0, now - $0.movedAt) } ?? 0, why: why(job, now))
+  }
+
+  /// What a job waits for, or why it failed.
+  func why(_ job: JobRecord, _ now: Milliseconds) -> String {
+    switch job.state {
+    case .blocked:
+      let open = job.spec.dependencies.filter { jobs[$0]!.state != .done }
+      let named = open.prefix(3).joined(separator: ", ")
+      return "waits for \(named)" + (open.count > 3 ? " and \(open.count - 3) more" : "")
+    case .ready:
+      if job.spec.runsOn == .coordinator { return "waits for the coordinator to finish another job" }
+      if workers.isEmpty { return "waits for a worker: none has joined" }
+      if workers.values.allSatisfy(\.isDraining) { return "waits for a worker: all are leaving" }
+      if let since = job.gatheringSince {
+        return "gathers a group of \(job.spec.groupSize) workers for \(now - since) ms"
+      }
+      return "waits for a free worker"
+    case .failed, .abandoned: return job.why
+    case .running, .done: return ""
+    }
+  }
+
+  /// The sentence about an attempt that has made no progress for too long, if it has not.
+  func stuck(_ attempt: AttemptRecord, _ now: Milliseconds) -> String? {
+    guard
+      let rank = attempt.members.indices.filter({
+        let member = attempt.members[$0]
+        return member.worker != 0 && !member.isFinished && now - member.movedAt >= configuration.stall
+      }).min(by: { attempt.members[$0].movedAt < attempt.members[$1].movedAt })
+    else { return nil }
+    let member = attempt.members[rank]
+    let worker = workers[member.worker]
+    let where_ =
+      worker.map { "worker \($0.hello.name) (\($0.hello.host), process \($0.hello.process))" } ?? "a lost worker"
+    let what =
+      member.progress.map { "phase \($0.phase), epoch \($0.epoch), step \($0.step)" } ?? "before its first step"
+    return "job \(attempt.job) on \(where_) has not moved for \((now - member.movedAt) / 1000) s: \(what)"
+  }
+
+  private func stuckSentences(_ now: Milliseconds) -> [String] {
+    var sentences = attempts.values.sorted { $0.token < $1.token }.compactMap { stuck($0, now) }
+    for worker in workers.values.sorted(by: { $0.order < $1.order })
+    where now - worker.lastHeard > 2 * configuration.heartbeat {
+      sentences.append(
+        "worker \(worker.hello.name) (\(worker.hello.host)) is silent for \((now - worker.lastHeard) / 1000) s")
+    }
+    if ended == nil, workers.isEmpty, jobs.values.contains(where: { $0.state == .ready && $0.spec.runsOn == .worker }) {
+      sentences.append("no worker has joined; start one with: unmask worker --coordinator ADDRESS")
+    }
+    return Array(sentences.prefix(200))
+  }
+}

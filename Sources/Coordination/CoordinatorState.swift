@@ -1,0 +1,133 @@
+public import Wire
+
+/// What the coordinator's machine is told at its start and never changes.
+public struct CoordinatorConfiguration: Sendable {
+  /// The run's name.
+  public var run: String
+  /// What the run was made from.
+  public var experiment: String
+  /// The program's version.
+  public var version: String
+  /// The run's numerics; empty if it does not matter.
+  public var fingerprint: String
+  /// This process's number in message headers.
+  public var incarnation: UInt64
+  /// The files that every worker gets at its welcome.
+  public var shared: [ArtifactReference]
+  /// How often workers send a heartbeat.
+  public var heartbeat: Milliseconds
+  /// How long a lease lives without one.
+  public var lease: Milliseconds
+  /// How long a job waits for its whole group.
+  public var groupPatience: Milliseconds
+  /// Without progress for this long, a job is called stuck.
+  public var stall: Milliseconds
+  /// How many workers a job may lose, without a new checkpoint in between.
+  public var lossLimit: Int
+
+  /// Describes a coordinator.
+  public init(
+    run: String, experiment: String, version: String, fingerprint: String = "", incarnation: UInt64,
+    shared: [ArtifactReference] = [], heartbeat: Milliseconds = 2_000, lease: Milliseconds = 15_000,
+    groupPatience: Milliseconds = 5_000, stall: Milliseconds = 120_000, lossLimit: Int = 25
+  ) {
+    self.run = run
+    self.experiment = experiment
+    self.version = version
+    self.fingerprint = fingerprint
+    self.incarnation = incarnation
+    self.shared = shared
+    self.heartbeat = heartbeat
+    self.lease = lease
+    self.groupPatience = groupPatience
+    self.stall = stall
+    self.lossLimit = lossLimit
+  }
+}
+
+/// What the ledger remembers of earlier starts of the same run.
+public struct RestoredRun: Sendable {
+  /// An attempt whose end was not written: its workers may still be at it.
+  public struct OpenAttempt: Sendable {
+    /// The job.
+    public var job: String
+    /// Its fencing token.
+    public var token: UInt64
+    /// The members' incarnations, by rank; 0 stands for the coordinator.
+    public var members: [UInt64]
+
+    /// Describes an attempt.
+    public init(job: String, token: UInt64, members: [UInt64]) {
+      self.job = job
+      self.token = token
+      self.members = members
+    }
+  }
+
+  /// Jobs that are done: their last token and their outputs.
+  public var done: [String: (token: UInt64, outputs: [ArtifactReference])] = [:]
+  /// The latest checkpoints of the others.
+  public var checkpoints: [String: ArtifactReference] = [:]
+  /// Attempts that were open.
+  public var open: [OpenAttempt] = []
+  /// How often each job was started.
+  public var attempts: [String: Int] = [:]
+  /// The highest token ever given.
+  public var lastToken: UInt64 = 0
+
+  /// A run that starts for the first time.
+  public init() {}
+}
+
+/// A worker that joined.
+struct WorkerRecord: Sendable {
+  let id: UInt64
+  let order: Int
+  var hello: Hello
+  var peer: Peer
+  var lastHeard: Milliseconds
+  var lastSequence: UInt64
+  var isDraining = false
+  /// Whether its connection is gone; it may still come back on another one.
+  var isUnreachable = false
+  /// The leases that it last said it holds; those it was given since are in the attempts.
+  var held: Set<UInt64> = []
+}
+
+/// A job and all that happened to it.
+struct JobRecord: Sendable {
+  let spec: JobSpec
+  var state: JobState
+  var since: Milliseconds
+  var attempts = 0
+  var failures = 0
+  /// Attempts lost with their workers since the last checkpoint.
+  var losses = 0
+  /// Workers that it failed on: others are tried first.
+  var avoided: Set<UInt64> = []
+  var checkpoint: ArtifactReference?
+  var token: UInt64?
+  var outputs: [ArtifactReference] = []
+  var why = ""
+  /// Since when some, but not all, workers of a group are free for it.
+  var gatheringSince: Milliseconds?
+}
+
+/// One member of an attempt: a lease.
+struct MemberRecord: Sendable {
+  let worker: UInt64
+  var expires: Milliseconds
+  var progress: JobProgress?
+  var movedAt: Milliseconds
+  var isFinished = false
+}
+
+/// A job given to a group of workers, under one fencing token.
+struct AttemptRecord: Sendable {
+  let token: UInt64
+  let job: String
+  var members: [MemberRecord]
+  /// What it published, while that is being written down.
+  var outputs: [ArtifactReference] = []
+  var saidStuck = false
+}

@@ -1,0 +1,53 @@
+public import Wire
+
+/// Checks a plan before anything runs: what is wrong with a graph is our own or the experiment's mistake, and is said at
+/// once, not when the run hangs.
+public enum JobGraph {
+  /// What is wrong with a set of jobs, as one sentence; nil if nothing is.
+  public static func problem(with jobs: [JobSpec], shared: Set<String>) -> String? {
+    var byID: [String: JobSpec] = [:]
+    var producer: [String: String] = [:]
+    guard jobs.count <= 10_000 else { return "the run has \(jobs.count) jobs, more than 10000" }
+    for job in jobs {
+      guard !job.id.isEmpty, job.id.utf8.count <= 256, ArtifactReference.isValid(name: job.id) else {
+        return "\"\(job.id)\" cannot name a job"
+      }
+      guard byID.updateValue(job, forKey: job.id) == nil else { return "job \(job.id) is there twice" }
+      guard (1...256).contains(job.groupSize), job.maxAttempts >= 1 else {
+        return "job \(job.id) asks for \(job.groupSize) workers and \(job.maxAttempts) attempts"
+      }
+      for name in job.outputs {
+        guard ArtifactReference.isValid(name: name) else { return "job \(job.id) cannot publish \"\(name)\"" }
+        if let other = producer.updateValue(job.id, forKey: name) {
+          return "jobs \(other) and \(job.id) both publish \(name)"
+        }
+        guard !shared.contains(name) else { return "job \(job.id) publishes \(name), which is a shared file" }
+      }
+    }
+    for job in jobs {
+      for dependency in job.dependencies where byID[dependency] == nil {
+        return "job \(job.id) needs job \(dependency), which does not exist"
+      }
+    }
+    // Kahn's order: what is left over lies on a circle.
+    var open = Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, Set($0.dependencies)) })
+    var before: [String: Set<String>] = [:]  // everything that is done before a job starts
+    while let next = jobs.first(where: { open[$0.id]?.isEmpty == true }) {
+      open[next.id] = nil
+      before[next.id] = Set(next.dependencies).union(next.dependencies.flatMap { before[$0] ?? [] })
+      for job in jobs { open[job.id]?.remove(next.id) }
+    }
+    if let circular = jobs.first(where: { open[$0.id] != nil }) {
+      return "job \(circular.id) waits for itself, through \(circular.dependencies.joined(separator: ", "))"
+    }
+    for job in jobs {
+      for name in job.inputs where !shared.contains(name) {
+        guard let source = producer[name] else { return "job \(job.id) reads \(name), which no job publishes" }
+        guard before[job.id]!.contains(source) else {
+          return "job \(job.id) reads \(name) of job \(source), but does not wait for it"
+        }
+      }
+    }
+    return nil
+  }
+}

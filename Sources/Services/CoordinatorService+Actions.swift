@@ -1,0 +1,144 @@
+import Coordination
+import Files
+import Foundation
+import Ledger
+import Logging
+import Transport
+import Wire
+
+// What the coordinator's machine wants done, done: messages, ledger entries, files.
+
+extension CoordinatorService {
+  /// Lets the machine decide about an event, and does everything that follows.
+  func handle(_ event: CoordinatorEvent) throws {
+    waiting += machine.handle(event, now: monotonicMilliseconds())
+    guard !isPerforming else { return }  // what follows from an action is done after it, by the loop below
+    isPerforming = true
+    defer { isPerforming = false }
+    var next = 0
+    while next < waiting.count {
+      let decision = waiting[next]
+      next += 1
+      if !decision.reason.isEmpty { say(decision.reason) }
+      try perform(decision.action)
+    }
+    waiting = []
+  }
+
+  private func perform(_ action: CoordinatorAction) throws {
+    switch action {
+    case .send(let peer, let message): send(message, to: peer)
+    case .beginAttempt(let job, let token, let members):
+      let names = machine.peers(of: token).map { $0.flatMap { machine.name(of: $0) } ?? "coordinator" }
+      try ledger.beginAttempt(job: job, token: token, members: members, names: names)
+    case .endAttempt(let token, let reason):
+      forget(token)
+      try ledger.endAttempt(token: token, reason: reason)
+    case .commit(let job, let token, let outputs): try commit(job, token, outputs)
+    case .runHere(let assign): runHere(assign)
+    case .cancelHere(let token, let cancel):
+      if local?.token == token { local?.cancel(JobCancelled(.cancelled, cancel.reason)) }
+    case .giveUp(let job, let sentence): try ledger.giveUp(job: job, sentence: sentence)
+    case .say: break
+    case .end: endedAt = monotonicMilliseconds()
+    }
+  }
+
+  /// Stamps a message and hands it to the socket.
+  func send(_ message: Message, frames: [[UInt8]] = [], to peer: Peer) {
+    sequence += 1
+    let packet = Packet(
+      message, frames: frames, sender: incarnation, session: machine.incarnation(of: peer), sequence: sequence)
+    let isDroppable = message.kind == .heartbeatSeen || message.kind == .reset
+    endpoint.send(packet.encoded(), to: peer.id, isDroppable: isDroppable)
+  }
+
+  /// All or nothing: every output has its name and the ledger says so, or the job is not done.
+  private func commit(_ job: String, _ token: UInt64, _ outputs: [ArtifactReference]) throws {
+    guard let spec = specs[job], machine.isCurrent(token, of: job) else { return }
+    let published = Set(outputs.map(\.name))
+    if let missing = spec.outputs.first(where: { !published.contains($0) }) {
+      return try handle(.commitFailed(token: token, sentence: "it did not publish \(missing)"))
+    }
+    let here = staged[token] ?? []
+    let wanted = outputs.filter { spec.outputs.contains($0.name) }
+    if let lost = wanted.first(where: { !here.contains($0) }) {
+      return try handle(.commitFailed(token: token, sentence: "\(lost.name) was not uploaded"))
+    }
+    try store.finalize(wanted, token: token)
+    try ledger.finish(job: job, token: token, outputs: wanted)
+    forget(token)
+    if let checkpoint = checkpoints.removeValue(forKey: job) { store.removeCheckpoint(checkpoint) }
+    try handle(.committed(token: token))
+  }
+
+  private func forget(_ token: UInt64) {
+    rounds.forget(token)
+    staged[token] = nil
+    store.discard(token: token)
+  }
+
+  // MARK: - Jobs in this process
+
+  private func runHere(_ assign: Assign) {
+    let context = LocalJobContext(assign, service: self)
+    local = context
+    let runner = runner
+    startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
+  }
+
+  func takeLocal(_ event: LocalEvent) throws {
+    switch event {
+    case .progress(let token, let progress):
+      machine.noteProgress(token, progress, now: monotonicMilliseconds())
+    case .checkpoint(let token, let file, let answer):
+      guard let job = local?.job, machine.isCurrent(token, of: job.id) else {
+        return answer.put(.failure(JobCancelled(.fenced, "the job is not wanted any more")))
+      }
+      let content = try reference(to: file, as: "checkpoint")
+      let name = store.checkpointName(job: job.id, token: token, sha256: content.sha256)
+      try copy(file, to: directory.appendingPathComponent(name))
+      try keepCheckpoint(
+        ArtifactReference(name: name, sha256: content.sha256, size: content.size), job: job.id, token: token,
+        at: JobProgress(phase: ""))
+      answer.put(.success(()))
+    case .metrics(let token, let metrics, let epoch):
+      guard let job = local?.job, machine.isCurrent(token, of: job.id) else { return }
+      ledger.record(job: job.id, epoch: epoch, metrics: metrics.map { ($0.key, $0.value) })
+    case .log(let job, let line): log(line, job: job, from: "coordinator")
+    case .finished(let token, let outputs):
+      if local?.token == token { local = nil }
+      for artifact in outputs {
+        try ledger.stage(artifact, token: token)
+        staged[token, default: []].append(artifact)
+      }
+      try handle(.finishedHere(token: token, outputs: outputs))
+    case .failed(let token, let sentence):
+      if local?.token == token { local = nil }
+      try handle(.failedHere(token: token, sentence: sentence))
+    }
+  }
+
+  /// Makes a file that is in place a job's latest checkpoint; the one before goes.
+  func keepCheckpoint(_ artifact: ArtifactReference, job: String, token: UInt64, at progress: JobProgress) throws {
+    try ledger.keepCheckpoint(artifact, job: job, token: token, at: progress)
+    let before = checkpoints.updateValue(artifact, forKey: job)
+    store.register(artifact)
+    if let before, before.name != artifact.name { store.removeCheckpoint(before) }
+    store.register(artifact)  // the one before may have had the same content
+    try handle(.checkpointKept(job: job, artifact))
+  }
+
+  /// Appends a line to a job's log. A log that cannot be written stops nothing.
+  func log(_ line: String, job: String, from worker: String) {
+    let file = directory.appendingPathComponent("Logs/\(job).log")
+    let text = "\(Date().formatted(.iso8601)) \(worker): \(line)\n"
+    // Bounded, so that a job that writes without end does not fill the disk.
+    guard logs[job, default: 0] < 64 << 20 else { return }
+    logs[job, default: 0] += text.utf8.count
+    try? makeFolder(file.deletingLastPathComponent())
+    guard let handle = fopen(file.path, "a") else { return }
+    fputs(text, handle)
+    fclose(handle)
+  }
+}

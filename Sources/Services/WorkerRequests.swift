@@ -1,0 +1,210 @@
+import Foundation
+import Glibc
+import ShardTree
+import Synchronization
+import Transport
+import Wire
+
+/// The answer that a compute thread waits for.
+typealias Answer<Value: Sendable> = Mailbox<Result<Value, any Error>>
+
+/// What compute threads ask of the worker's service thread.
+enum WorkerRequest: Sendable {
+  case upload(UploadBegin, file: URL, Answer<Void>)
+  case download(ArtifactReference, token: UInt64, to: URL, Answer<Void>)
+  case reduce(job: String, token: UInt64, step: Int, sums: [ShardTree.Sum], shards: Int, Answer<[Float]>)
+  case metrics(Metrics)
+  case log(Log)
+  case finished(token: UInt64, outputs: [ArtifactReference])
+  case failed(token: UInt64, FailureCode, sentence: String)
+  case isReady(any JobRunner)
+  case cannotStart(sentence: String)
+}
+
+/// The way from compute threads to the service thread.
+final class WorkerRequests: Sendable {
+  private let waiting = Mutex<[WorkerRequest]>([])
+  private let wake: @Sendable () -> Void
+
+  init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+  func put(_ request: WorkerRequest) {
+    waiting.withLock { $0.append(request) }
+    wake()
+  }
+
+  func take() -> [WorkerRequest] {
+    waiting.withLock { requests in
+      defer { requests = [] }
+      return requests
+    }
+  }
+}
+
+/// An upload under way. The service thread alone touches it.
+final class UploadExchange {
+  let begin: UploadBegin
+  let answer: Answer<Void>
+  private let handle: Int32
+  private var sent = 0
+
+  init?(_ begin: UploadBegin, file: URL, _ answer: Answer<Void>) {
+    handle = open(file.path, O_RDONLY | O_CLOEXEC)
+    guard handle >= 0 else { return nil }
+    (self.begin, self.answer) = (begin, answer)
+  }
+
+  deinit { close(handle) }
+
+  /// The first message: at the beginning, and again on a new connection.
+  func start() -> Message {
+    sent = 0
+    return .uploadBegin(begin)
+  }
+
+  /// The pieces that may be sent now; nil if the file cannot be read any more.
+  func pieces(upTo limit: Int) -> [(Message, [UInt8])]? {
+    var pieces: [(Message, [UInt8])] = []
+    while sent < min(limit, begin.artifact.size) {
+      let count = min(Packet.frameLimit, begin.artifact.size - sent)
+      guard let bytes = readPiece(handle, sent, count) else { return nil }
+      let chunk = UploadChunk(transfer: begin.transfer, offset: sent, crc: crc32c(bytes))
+      pieces.append((.uploadChunk(chunk), bytes))
+      sent += count
+    }
+    return pieces
+  }
+}
+
+/// A download under way. The service thread alone touches it.
+final class DownloadExchange {
+  let artifact: ArtifactReference
+  let token: UInt64
+  let answer: Answer<Void>
+  private let transfer: UInt64
+  private let handle: Int32
+  private var received = 0
+  private var asked = 0
+
+  init?(_ artifact: ArtifactReference, token: UInt64, transfer: UInt64, to file: URL, _ answer: Answer<Void>) {
+    handle = open(file.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard handle >= 0 else { return nil }
+    (self.artifact, self.token, self.transfer, self.answer) = (artifact, token, transfer, answer)
+  }
+
+  deinit { close(handle) }
+
+  var isComplete: Bool { received >= artifact.size }
+
+  /// Goes on from what has arrived, on a new connection.
+  func restart() { asked = received }
+
+  /// What to ask for now: at most four pieces are under way, so that nobody's memory fills.
+  func wants() -> [Message] {
+    var messages: [Message] = []
+    while asked < artifact.size, asked - received < 4 * Packet.frameLimit {
+      let count = min(Packet.frameLimit, artifact.size - asked)
+      messages.append(
+        .downloadWant(DownloadWant(transfer: transfer, artifact: artifact, offset: asked, count: count)))
+      asked += count
+    }
+    return messages
+  }
+
+  /// Takes a piece; a damaged or unexpected one is asked for again.
+  ///
+  /// - Throws: `ServiceError` if it cannot be written.
+  func take(_ chunk: DownloadChunk, _ bytes: [UInt8]) throws {
+    let count = min(Packet.frameLimit, artifact.size - received)
+    guard chunk.offset == received, bytes.count == count, crc32c(bytes) == chunk.crc else {
+      if chunk.offset == received { restart() }
+      return
+    }
+    var done = 0
+    while done < count {
+      let result = bytes.withUnsafeBytes { pwrite(handle, $0.baseAddress! + done, count - done, received + done) }
+      if result < 0 && errno == EINTR { continue }
+      guard result > 0 else {
+        throw ServiceError("\(artifact.name) cannot be stored on this machine: \(String(cString: strerror(errno)))")
+      }
+      done += result
+    }
+    received += count
+  }
+}
+
+/// A sum over a group under way. The service thread alone touches it.
+final class ReduceExchange {
+  let token: UInt64
+  let step: Int
+  let answer: Answer<[Float]>
+  private let job: String
+  private let sums: [ShardTree.Sum]
+  private let shards: Int
+  private var result: [Float]
+  private var missing: Set<Int>
+
+  init(
+    job: String, token: UInt64, step: Int, sums: [ShardTree.Sum], shards: Int, _ answer: Answer<[Float]>
+  ) {
+    (self.job, self.token, self.step, self.sums, self.shards, self.answer) = (job, token, step, sums, shards, answer)
+    (result, missing) = ([], [])
+    size(sums.first?.values.count ?? 0)
+  }
+
+  static let piece = Packet.frameLimit / 4
+
+  private func size(_ total: Int) {
+    result = [Float](repeating: 0, count: total)
+    missing = Set(stride(from: 0, to: total, by: ReduceExchange.piece))
+  }
+
+  /// The pieces without a result: all at the beginning, the rest on a new connection. A member without sums says so
+  /// once, and gets what the others have.
+  func pieces() -> [(Message, [[UInt8]])] {
+    guard !sums.isEmpty else {
+      let nothing = ReduceSums(job: job, token: token, step: step, shards: shards, offset: 0, total: 0, nodes: [])
+      return [(.reduceSums(nothing), [])]
+    }
+    return missing.sorted().map { offset in
+      let end = min(result.count, offset + Self.piece)
+      let frames = sums.map { sum in sum.values[offset..<end].withUnsafeBytes { [UInt8]($0) } }
+      let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
+      let message = ReduceSums(
+        job: job, token: token, step: step, shards: shards, offset: offset, total: result.count, nodes: nodes)
+      return (.reduceSums(message), frames)
+    }
+  }
+
+  /// Takes a piece of the result; the whole when it was the last.
+  func take(_ piece: ReduceResult, _ bytes: [UInt8]) -> [Float]? {
+    guard piece.step == step else { return nil }
+    if result.isEmpty { size(piece.total) }
+    let count = min(Self.piece, result.count - piece.offset)
+    guard piece.total == result.count, missing.contains(piece.offset), bytes.count == count * 4,
+      crc32c(bytes) == piece.crc
+    else { return nil }
+    missing.remove(piece.offset)
+    result.withUnsafeMutableBytes { whole in
+      bytes.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(rebasing: whole[(piece.offset * 4)...]).copyMemory(from: $0)
+      }
+    }
+    return missing.isEmpty ? result : nil
+  }
+}
+
+/// Exactly `count` bytes from a position; nil if they are not there.
+func readPiece(_ handle: Int32, _ offset: Int, _ count: Int) -> [UInt8]? {
+  var done = 0
+  let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    while done < count {
+      let result = pread(handle, buffer.baseAddress! + done, count - done, offset + done)
+      if result < 0 && errno == EINTR { continue }
+      guard result > 0 else { break }
+      done += result
+    }
+    filled = done
+  }
+  return done == count ? bytes : nil
+}

@@ -1,0 +1,360 @@
+import Coordination
+import Files
+public import Foundation
+import Glibc
+import Logging
+import ShardTree
+import Synchronization
+import Transport
+import Wire
+
+/// Does a coordinator's jobs, several side by side, until the run is over, or until it is asked to leave.
+///
+/// - Thread: `serve` blocks; `drain` may be called from anywhere. All other state is touched by the thread in `serve`
+///   alone, which is why the class may be shared.
+public final class WorkerService: @unchecked Sendable {
+  /// How the service ended well.
+  public enum Outcome: Sendable, Equatable {
+    /// The run is over, with every job done or not.
+    case runEnded(isComplete: Bool, sentence: String)
+    /// The worker was asked to leave, and has left.
+    case drained
+  }
+
+  private let options: ServiceOptions
+  private let directory: URL
+  private let isDirectoryOurs: Bool
+  private let makeRunner: @Sendable (URL) throws -> any JobRunner
+  private let endpoint: Endpoint
+  private let requests: WorkerRequests
+  private let cache: ArtifactCache
+  private let incarnation: UInt64
+  private var machine: WorkerMachine
+  private var sequence: UInt64 = 0
+  private var transfers: UInt64 = 0
+  private var contexts: [UInt64: WorkerJobContext] = [:]
+  private var uploads: [UInt64: UploadExchange] = [:]
+  private var downloads: [UInt64: DownloadExchange] = [:]
+  private var reductions: [UInt64: ReduceExchange] = [:]
+  /// Metrics since a job's last checkpoint: said again on a new connection, since the old one may have lost them.
+  private var metrics: [UInt64: [Metrics]] = [:]
+  private var runner: (any JobRunner)?
+  private var queued: [Assign] = []
+  private var isJoined = false
+  private var ending: WorkerEnding?
+  private let isDraining = Atomic(false)
+
+  /// Prepares a worker; nothing is sent before `serve`.
+  ///
+  /// - Parameters:
+  ///   - coordinator: its address, `tcp://HOST:PORT` or `ipc://PATH`. It need not be up yet.
+  ///   - name: for people; no two workers of a run have the same. By default machine and process number.
+  ///   - threads: how many jobs it does side by side.
+  ///   - directory: where fetched files are kept; by default a temporary folder that is removed at the end.
+  ///   - makeRunner: called once, off the service's thread, when the run's shared files are there.
+  /// - Throws: one sentence about an address that is none or a folder that cannot be made.
+  public init(
+    coordinator: String, name: String? = nil, threads: Int = 1, directory: URL? = nil, options: ServiceOptions,
+    makeRunner: @escaping @Sendable (URL) throws -> any JobRunner
+  ) throws {
+    precondition(threads >= 1 && threads <= 1_024, "WorkerService: \(threads) threads")
+    let host = ProcessInfo.processInfo.hostName
+    let process = Int(getpid())
+    let name = name ?? "\(host)-\(process)"
+    self.options = options
+    self.makeRunner = makeRunner
+    incarnation = UInt64.random(in: 1...UInt64.max)
+    isDirectoryOurs = directory == nil
+    self.directory =
+      directory
+      ?? FileManager.default.temporaryDirectory.appendingPathComponent("unmask-worker-\(process)-\(incarnation)")
+    try makeFolder(self.directory)
+    cache = try ArtifactCache(directory: self.directory.appendingPathComponent("cache"))
+    let endpoint = try Endpoint.caller(to: coordinator)
+    self.endpoint = endpoint
+    requests = WorkerRequests { endpoint.wake() }
+    machine = WorkerMachine(
+      WorkerConfiguration(
+        name: name, version: options.version, fingerprint: options.fingerprint, host: host, process: process,
+        slots: threads, incarnation: incarnation, coordinator: coordinator,
+        coordinatorWait: options.timing.coordinatorWait, drain: options.timing.drain),
+      now: monotonicMilliseconds())
+  }
+
+  /// Asks the worker to leave: its jobs save their checkpoints, it says goodbye, and `serve` returns.
+  public func drain() {
+    isDraining.store(true, ordering: .releasing)
+    endpoint.wake()
+  }
+
+  /// Runs until the run is over or the worker has left.
+  ///
+  /// - Throws: `ServiceError` with the reason why it may not join, or that there is no coordinator.
+  public func serve() throws -> Outcome {
+    var toldDrain = false
+    handle(.tick)
+    while ending == nil {
+      var incoming = endpoint.inbox.take(timeout: machine.interval)
+      while let next = incoming, ending == nil {
+        take(next)
+        incoming = endpoint.inbox.take(timeout: 0)
+      }
+      for request in requests.take() { take(request) }
+      if !toldDrain, isDraining.load(ordering: .acquiring) {
+        toldDrain = true
+        handle(.drain)
+      }
+      for (token, context) in contexts { handle(.progress(token: token, context.latestProgress)) }
+      handle(.tick)
+    }
+    finish()
+    switch ending! {
+    case .runEnded(let isComplete, let sentence): return .runEnded(isComplete: isComplete, sentence: sentence)
+    case .drained: return .drained
+    case .failed(let sentence): throw ServiceError(sentence)
+    }
+  }
+
+  /// Lets compute threads stop, within reason: whoever computes on without asking is cut off with the process.
+  private func finish() {
+    let stopped = JobCancelled(.cancelled, "the worker stops")
+    for token in Array(contexts.keys) { cancel(token, stopped) }
+    for download in downloads.values { download.answer.put(.failure(stopped)) }
+    let until = monotonicMilliseconds() + 1_500
+    while !contexts.isEmpty, monotonicMilliseconds() < until {
+      _ = endpoint.inbox.take(timeout: 20)
+      for request in requests.take() {
+        switch request {
+        case .finished(let token, _), .failed(let token, _, _): contexts[token] = nil
+        case .upload(_, _, let answer): answer.put(.failure(stopped))
+        case .download(_, _, _, let answer): answer.put(.failure(stopped))
+        default: break
+        }
+      }
+    }
+    endpoint.close(flush: 50)
+    try? FileManager.default.removeItem(at: isDirectoryOurs ? directory : work)
+  }
+
+  private var work: URL { directory.appendingPathComponent("work-\(incarnation)") }
+  private var shared: URL { work.appendingPathComponent("shared") }
+
+  // MARK: - Decisions
+
+  private func handle(_ event: WorkerEvent) {
+    for decision in machine.handle(event, now: monotonicMilliseconds()) {
+      if !decision.reason.isEmpty { options.logger.info("\(decision.reason)") }
+      switch decision.action {
+      case .send(let message): send(message)
+      case .reconnect:
+        isJoined = false
+        endpoint.reconnect()
+      case .joined(let welcome, let isFirst): joined(welcome, isFirst: isFirst)
+      case .start(let assign): start(assign)
+      case .cancel(let token, let code, let reason):
+        let why: JobCancelled.Reason =
+          switch code {
+          case .fenced?: .fenced
+          case .cancelled?: .cancelled
+          case .groupBroken?: .groupBroken
+          case nil: .draining
+          }
+        cancel(token, JobCancelled(why, reason))
+      case .forget(let token): metrics[token] = nil
+      case .say: break
+      case .stop(let end): if ending == nil { ending = end }
+      }
+    }
+  }
+
+  private func send(_ message: Message, frames: [[UInt8]] = []) {
+    sequence += 1
+    let packet = Packet(
+      message, frames: frames, sender: incarnation, session: machine.session, sequence: sequence)
+    let isDroppable = message.kind == .hello || message.kind == .heartbeat || message.kind == .log
+    endpoint.send(packet.encoded(), isDroppable: isDroppable)
+  }
+
+  private func joined(_ welcome: Welcome, isFirst: Bool) {
+    isJoined = true
+    // What was asked on an old connection may be lost: everything without an answer is asked again.
+    for token in metrics.keys.sorted() { for entry in metrics[token]! { send(.metrics(entry)) } }
+    for upload in uploads.values { send(upload.start()) }
+    for download in downloads.values {
+      download.restart()
+      for want in download.wants() { send(want) }
+    }
+    for reduction in reductions.values { for (message, frames) in reduction.pieces() { send(message, frames: frames) } }
+    if isFirst { prepare(welcome) }
+  }
+
+  /// Fetches the shared files and makes the runner, on a thread of its own: both may take long.
+  private func prepare(_ welcome: Welcome) {
+    let (shared, cache, requests, makeRunner) = (shared, cache, requests, makeRunner)
+    startComputeThread(named: "prepare") {
+      do {
+        try makeFolder(shared)
+        for artifact in welcome.shared {
+          guard ArtifactReference.isValid(name: artifact.name) else {
+            throw ServiceError("the coordinator names a shared file \"\(artifact.name)\"")
+          }
+          let file = try cache.file(artifact) { temporary in
+            let answer = Answer<Void>()
+            requests.put(.download(artifact, token: 0, to: temporary, answer))
+            while true {
+              if let result = answer.take(timeout: 1_000) { return try result.get() }
+            }
+          }
+          try linkOrCopy(file, to: shared.appendingPathComponent(artifact.name))
+        }
+        requests.put(.isReady(try makeRunner(shared)))
+      } catch {
+        requests.put(.cannotStart(sentence: "\(error)"))
+      }
+    }
+  }
+
+  private func start(_ assign: Assign) {
+    guard let runner else { return queued.append(assign) }
+    let logger = options.logger
+    let context = WorkerJobContext(
+      assign, directory: work.appendingPathComponent("\(assign.token)-\(assign.rank)"), requests: requests,
+      cache: cache, log: { logger.info("\($0)") })
+    contexts[assign.token] = context
+    startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
+  }
+
+  private func cancel(_ token: UInt64, _ reason: JobCancelled) {
+    if let index = queued.firstIndex(where: { $0.token == token }) {
+      queued.remove(at: index)
+      let code: FailureCode = reason.reason == .draining ? .draining : .cancelled
+      return handle(.failed(token: token, code, sentence: reason.description))
+    }
+    contexts[token]?.cancel(reason)
+    if let reduction = reductions.removeValue(forKey: token) { reduction.answer.put(.failure(reason)) }
+    for (transfer, download) in downloads where download.token == token {
+      downloads[transfer] = nil
+      download.answer.put(.failure(reason))
+    }
+    guard reason.reason != .draining else { return }  // the last checkpoint still goes out
+    for (transfer, upload) in uploads where upload.begin.token == token {
+      uploads[transfer] = nil
+      upload.answer.put(.failure(reason))
+    }
+  }
+
+  // MARK: - What comes in
+
+  private func take(_ incoming: Endpoint.Incoming) {
+    guard case .message(_, let frames, _) = incoming else { return }
+    let packet: Packet
+    do {
+      packet = try Packet.decoded(frames)
+    } catch let foreign as ForeignVersion {
+      return handle(.foreign(version: foreign.version))
+    } catch {
+      return options.logger.warning("a message from the coordinator is dropped: \(error)")
+    }
+    switch packet.message {
+    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult:
+      guard packet.header.session == incarnation, packet.header.sender == machine.session else { return }
+      machine.noteTraffic(now: monotonicMilliseconds())
+      transfer(packet)
+    default: handle(.received(packet.header, packet.message))
+    }
+  }
+
+  private func transfer(_ packet: Packet) {
+    switch packet.message {
+    case .uploadCredit(let credit):
+      guard let upload = uploads[credit.transfer] else { return }
+      guard let pieces = upload.pieces(upTo: credit.limit) else {
+        uploads[credit.transfer] = nil
+        return upload.answer.put(.failure(ServiceError("\(upload.begin.artifact.name) changed while it was sent")))
+      }
+      for (message, bytes) in pieces { send(message, frames: [bytes]) }
+    case .uploadDone(let done):
+      guard let upload = uploads.removeValue(forKey: done.transfer) else { return }
+      if done.isKept, upload.begin.kind == .checkpoint { metrics[upload.begin.token] = nil }
+      upload.answer.put(
+        done.isKept
+          ? .success(())
+          : .failure(ServiceError("the coordinator did not keep \(upload.begin.artifact.name): \(done.reason)")))
+    case .downloadChunk(let chunk):
+      guard let download = downloads[chunk.transfer] else { return }
+      do {
+        try download.take(chunk, packet.frames[0])
+      } catch {
+        downloads[chunk.transfer] = nil
+        return download.answer.put(.failure(error))
+      }
+      if download.isComplete {
+        downloads[chunk.transfer] = nil
+        download.answer.put(.success(()))
+      } else {
+        for want in download.wants() { send(want) }
+      }
+    case .downloadFailed(let failed):
+      downloads.removeValue(forKey: failed.transfer)?.answer.put(.failure(ServiceError(failed.reason)))
+    case .reduceResult(let piece):
+      guard let reduction = reductions[piece.token], let sum = reduction.take(piece, packet.frames[0]) else { return }
+      reductions[piece.token] = nil
+      reduction.answer.put(.success(sum))
+    default: break
+    }
+  }
+
+  private func take(_ request: WorkerRequest) {
+    switch request {
+    case .upload(var begin, let file, let answer):
+      transfers += 1
+      begin.transfer = transfers
+      guard let upload = UploadExchange(begin, file: file, answer) else {
+        return answer.put(.failure(ServiceError("\(file.path) cannot be read: \(String(cString: strerror(errno)))")))
+      }
+      uploads[transfers] = upload
+      let first = upload.start()
+      if isJoined { send(first) }
+    case .download(let artifact, let token, let file, let answer):
+      transfers += 1
+      guard let download = DownloadExchange(artifact, token: token, transfer: transfers, to: file, answer) else {
+        return answer.put(.failure(ServiceError("\(file.path) cannot be made: \(String(cString: strerror(errno)))")))
+      }
+      guard !download.isComplete else { return answer.put(.success(())) }  // an empty file
+      downloads[transfers] = download
+      let wants = download.wants()
+      if isJoined { wants.forEach { send($0) } }
+    case .reduce(let job, let token, let step, let sums, let shards, let answer):
+      reduce(job, token, step, sums, shards, answer)
+    case .metrics(let entry):
+      metrics[entry.token, default: []].append(entry)
+      if isJoined { send(.metrics(entry)) }
+    case .log(let line): if isJoined { send(.log(line)) }
+    case .finished(let token, let outputs):
+      contexts[token] = nil
+      handle(.finished(token: token, outputs: outputs))
+    case .failed(let token, let code, let sentence):
+      contexts[token] = nil
+      handle(.failed(token: token, code, sentence: sentence))
+    case .isReady(let runner):
+      self.runner = runner
+      let waiting = queued
+      queued = []
+      waiting.forEach { start($0) }
+    case .cannotStart(let sentence):
+      for assign in queued { handle(.failed(token: assign.token, .worker, sentence: sentence)) }
+      queued = []
+      send(.bye(Bye(reason: "it cannot start: \(sentence)")))
+      ending = .failed(sentence: sentence)
+    }
+  }
+
+  private func reduce(
+    _ job: String, _ token: UInt64, _ step: Int, _ sums: [ShardTree.Sum], _ shards: Int, _ answer: Answer<[Float]>
+  ) {
+    guard contexts[token] != nil else { return }
+    let exchange = ReduceExchange(job: job, token: token, step: step, sums: sums, shards: shards, answer)
+    reductions[token] = exchange
+    if isJoined { for (message, frames) in exchange.pieces() { send(message, frames: frames) } }
+  }
+}

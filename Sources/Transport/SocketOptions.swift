@@ -1,0 +1,67 @@
+import CZeroMQ
+
+/// How sockets behave. The numbers come from measurements on libzmq 4.3.4; each says what its default would do.
+public struct SocketOptions: Sendable {
+  /// How a socket is protected. Keys will be a second case here; both ends set theirs before bind or connect.
+  public enum Security: Sendable, Equatable {
+    /// Not at all: for addresses of this machine, or a network of one's own.
+    case none
+  }
+
+  /// Messages that wait for one peer inside the library. 1000 frames of 1 MiB would be 1 GiB a peer.
+  public var highWater: Int32 = 64
+  /// The largest frame: a raw frame and some room. Checked before the library allocates.
+  public var largestFrame: Int64 = (1 << 20) + (64 << 10)
+  /// Milliseconds between pings of the library, which find dead links only. Too short, they kill slow ones.
+  public var pingInterval: Int32 = 2_000
+  /// Milliseconds without an answer until a link is dead.
+  public var pingTimeout: Int32 = 10_000
+  /// Milliseconds to finish a handshake; the default of 30 s lets idlers hold sockets.
+  public var handshake: Int32 = 5_000
+  /// Milliseconds to connect; by default a lost packet costs two minutes.
+  public var connect: Int32 = 5_000
+  /// First pause before connecting again, in milliseconds.
+  public var reconnectFirst: Int32 = 100
+  /// Longest pause before connecting again; the default does not lengthen pauses at all.
+  public var reconnectLongest: Int32 = 2_000
+  /// Milliseconds that sent data may stay unacknowledged by the other machine.
+  public var unacknowledged: Int32 = 15_000
+  /// How the socket is protected.
+  public var security: Security = .none
+
+  /// The options for real runs.
+  public init() {}
+
+  /// Sets all options; they take effect at the next bind or connect.
+  func apply(to socket: UnsafeMutableRawPointer, isRouter: Bool, address: String) throws {
+    func set(_ option: Int32, _ value: Int32) throws {
+      var value = value
+      try zmq("setting an option of", address) { zmq_setsockopt(socket, option, &value, MemoryLayout<Int32>.size) }
+    }
+    try set(ZMQ_LINGER, 0)  // the default waits for ever at the end
+    try set(ZMQ_SNDHWM, highWater)
+    try set(ZMQ_RCVHWM, highWater)
+    var largest = largestFrame
+    try zmq("setting an option of", address) {
+      zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, MemoryLayout<Int64>.size)
+    }
+    try set(ZMQ_HEARTBEAT_IVL, pingInterval)
+    try set(ZMQ_HEARTBEAT_TIMEOUT, pingTimeout)
+    try set(ZMQ_HEARTBEAT_TTL, pingTimeout)
+    try set(ZMQ_HANDSHAKE_IVL, handshake)
+    try set(ZMQ_CONNECT_TIMEOUT, connect)
+    try set(ZMQ_TCP_MAXRT, unacknowledged)
+    try set(ZMQ_TCP_KEEPALIVE, 1)
+    try set(ZMQ_TCP_KEEPALIVE_IDLE, 30)
+    try set(ZMQ_TCP_KEEPALIVE_INTVL, 10)
+    try set(ZMQ_TCP_KEEPALIVE_CNT, 3)
+    try set(ZMQ_RECONNECT_IVL, reconnectFirst)
+    try set(ZMQ_RECONNECT_IVL_MAX, reconnectLongest)
+    try set(ZMQ_BACKLOG, 512)
+    if isRouter {
+      try set(ZMQ_ROUTER_MANDATORY, 1)  // the default drops messages to unknown peers without a word
+    } else {
+      try set(ZMQ_IMMEDIATE, 1)  // the default keeps messages for the next coordinator, which must not get them
+    }
+  }
+}

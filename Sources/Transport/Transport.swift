@@ -1,1 +1,0 @@
-// Transport: the reactor thread that owns the ZeroMQ sockets.

@@ -1,1 +1,0 @@
-// Wire: message values, their codec and versions.

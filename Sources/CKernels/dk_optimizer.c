@@ -1,7 +1,5 @@
 #include "dk_optimizer.h"
 
-#include <math.h>
-
 #include "dk_parallel.h"
 
 struct step {
@@ -24,24 +22,29 @@ DK_CLONES static void sgd_range(dk_sgd s, float *w, const float *g, float *v, si
   }
 }
 
-DK_CLONES static void adam_range(dk_adam s, float *w, const float *g, float *m, float *v, float *largest,
-                                 size_t count) {
-  float shrink = s.decoupled ? 1.0f - s.rate * s.weight_decay : 1.0f;
-  float coupled = s.decoupled ? 0.0f : s.weight_decay;
-  float rate = s.rate / s.correction1;
-  for (size_t i = 0; i < count; i++) {
-    float x = w[i] * shrink, d = g[i] + coupled * x;
-    float first = m[i] + s.gradient_share1 * (d - m[i]);
-    float second = s.beta2 * v[i] + s.gradient_share2 * d * d;
-    m[i] = first;
-    v[i] = second;
-    if (largest) {
-      second = largest[i] > second ? largest[i] : second;
-      largest[i] = second;
-    }
-    w[i] = x - rate * first / (sqrtf(second) / s.correction2_root + s.epsilon);
+// sqrtf may set errno, which keeps loops from vectorising; this one may not.
+#define square_root(x) __builtin_elementwise_sqrt(x)
+
+#define DEFINE_ADAM(name, parameters, largest_second)                                                             \
+  DK_CLONES static void name parameters {                                                                         \
+    float shrink = s.decoupled ? 1.0f - s.rate * s.weight_decay : 1.0f;                                           \
+    float coupled = s.decoupled ? 0.0f : s.weight_decay;                                                          \
+    float rate = s.rate / s.correction1;                                                                          \
+    for (size_t i = 0; i < count; i++) {                                                                          \
+      float x = w[i] * shrink, d = g[i] + coupled * x;                                                            \
+      float first = m[i] + s.gradient_share1 * (d - m[i]);                                                        \
+      float second = s.beta2 * v[i] + s.gradient_share2 * d * d;                                                  \
+      m[i] = first;                                                                                               \
+      v[i] = second;                                                                                              \
+      w[i] = x - rate * first / (square_root(largest_second) / s.correction2_root + s.epsilon);                   \
+    }                                                                                                             \
   }
-}
+
+DEFINE_ADAM(adam_range, (dk_adam s, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
+                         size_t count), second)
+DEFINE_ADAM(amsgrad_range, (dk_adam s, float *restrict w, const float *restrict g, float *restrict m,
+                            float *restrict v, float *restrict largest, size_t count),
+            (largest[i] = largest[i] > second ? largest[i] : second))
 
 static void sgd_piece(void *context, size_t begin, size_t end) {
   struct step *p = context;
@@ -50,7 +53,10 @@ static void sgd_piece(void *context, size_t begin, size_t end) {
 
 static void adam_piece(void *context, size_t begin, size_t end) {
   struct step *p = context;
-  adam_range(p->adam, p->w + begin, p->g + begin, p->a + begin, p->b + begin, p->c ? p->c + begin : 0, end - begin);
+  if (p->c)
+    amsgrad_range(p->adam, p->w + begin, p->g + begin, p->a + begin, p->b + begin, p->c + begin, end - begin);
+  else
+    adam_range(p->adam, p->w + begin, p->g + begin, p->a + begin, p->b + begin, end - begin);
 }
 
 void dk_sgd_step(dk_sgd s, float *w, const float *g, float *velocity, size_t count) {

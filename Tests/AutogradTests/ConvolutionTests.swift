@@ -88,6 +88,16 @@ import Testing
     }
   }
 
+  // A thread keeps 256 shapes; sound of any length makes more than that.
+  @Test func `more shapes than a thread keeps`() {
+    let w = Variable(testValues([2, 1, 2], 1))
+    let x = testValues([1, 1, 320])
+    func run(_ length: Int) -> [Float] { conv1d(Variable(x.sliced(axis: 2, 0..<length)), w).value.floats() }
+    let first = run(20)
+    for length in 21...300 { #expect(run(length).count == 2 * (length - 1)) }
+    #expect(run(20) == first)
+  }
+
   @Test func `no gradient is computed for a constant input`() {
     let tape = Tape()
     let w = tape.leaf(testValues([2, 1, 3, 3], 1))

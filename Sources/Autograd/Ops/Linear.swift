@@ -10,8 +10,7 @@ public func linear(_ x: Variable, _ w: Variable, _ b: Variable? = nil) -> Variab
   precondition(shape.last == I && w.value.rank == 2, "linear: input \(shape), weight \(w.shape)")
   precondition(b == nil || b!.shape == [O], "linear: bias \(b?.shape ?? []), weight \(w.shape)")
   let rows = x.value.reshaped([-1, I])
-  var y = Tensor.product(rows, w.value, transposeB: true)
-  if let b { y = y.combined(.add, b.value) }
+  let y = Tensor.product(rows, w.value, transposeB: true, adding: b?.value)
   let weight = w.value
   let needs = (x: x.needsGradient, w: w.needsGradient, b: b?.needsGradient ?? false)
   return Tape.record(y.reshaped(shape.dropLast() + [O]), [x, w] + (b.map { [$0] } ?? [])) { [hasBias = b != nil] g in

@@ -103,6 +103,22 @@ import Testing
     }
   }
 
+  @Test func `attention and recurrent layers take a lone sample`() {
+    let (q, k) = (testValues([5, 3], 1), testValues([4, 3], 2))
+    let mask = testValues([5, 4], 3)
+    let lone = scaledDotProductAttention(Variable(q), Variable(k), Variable(k), mask: mask).value
+    let whole = scaledDotProductAttention(
+      Variable(q.reshaped([1, 1, 5, 3])), Variable(k.reshaped([1, 1, 4, 3])), Variable(k.reshaped([1, 1, 4, 3])),
+      mask: mask)
+    #expect(lone.shape == [5, 3] && lone.floats() == whole.value.floats())
+
+    let w = RecurrentWeights(input: Variable(testValues([8, 3], 4)), hidden: Variable(testValues([8, 2], 5)))
+    let one = lstm(Variable(q), layers: [[w]])
+    let batch = lstm(Variable(q.reshaped([1, 5, 3])), layers: [[w]])
+    #expect(one.output.shape == [5, 2] && one.c.shape == [1, 2])
+    #expect(one.output.value.floats() == batch.output.value.floats() && one.h.value.floats() == batch.h.value.floats())
+  }
+
   @Test func `a query that sees no key gets zero and no gradient`() {
     let mask = Tensor(integers: [1, 1, 0, 0], shape: [1, 1, 2, 2])
     let tape = Tape()

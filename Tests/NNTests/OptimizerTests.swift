@@ -97,23 +97,25 @@ import Testing
     func double(_ key: String) -> Double { o[key]!.double! }
     var plateau: PlateauSchedule?
     var schedule = Schedule.constant
-    if name.hasPrefix("linear") {
+    // Which schedule a case means shows in its options.
+    let options = Set(o.keys)
+    if options == ["warmup", "total"] {
       schedule = .linear(warmup: int("warmup"), total: int("total"))
-    } else if name == "cosine_with_warmup" {
+    } else if options.contains("cycles") {
       schedule = .cosine(warmup: int("warmup"), total: int("total"), cycles: double("cycles"))
-    } else if name == "cosine_annealing" {
-      schedule = .cosineAnnealing(period: int("T_max"), minimum: double("eta_min"))
-    } else if name == "cosine_warm_restarts" {
-      schedule = .warmRestarts(period: int("T_0"), factor: int("T_mult"), minimum: double("eta_min"))
-    } else if name == "step" {
+    } else if options.contains("T_max") {
+      schedule = .cosineAnnealing(period: int("T_max"), minimum: o["eta_min"]?.double ?? 0)
+    } else if options.contains("T_0") {
+      schedule = .warmRestarts(period: int("T_0"), factor: o["T_mult"]?.int ?? 1, minimum: o["eta_min"]?.double ?? 0)
+    } else if options.contains("step_size") {
       schedule = .step(size: int("step_size"), gamma: double("gamma"))
-    } else if name == "multi_step" {
+    } else if options.contains("milestones") {
       schedule = .milestones(o["milestones"]!.ints, gamma: double("gamma"))
-    } else if name == "exponential" {
+    } else if options == ["gamma"] {
       schedule = .exponential(gamma: double("gamma"))
-    } else if name == "one_cycle" {
+    } else if options.contains("pct_start") {
       schedule = .oneCycle(total: int("total_steps"), rise: double("pct_start"))
-    } else if name.hasPrefix("plateau") {
+    } else if options.contains("patience") {
       var p = PlateauSchedule(rate: base)
       p.mode = o["mode"]!.string == "min" ? .min : .max
       (p.factor, p.patience, p.threshold) = (double("factor"), int("patience"), double("threshold"))

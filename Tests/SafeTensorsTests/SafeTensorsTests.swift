@@ -115,4 +115,25 @@ import Testing
     #expect(throws: SafeTensorsError.self) { try read.tensor("c") }
     #expect(throws: SafeTensorsError.self) { try read.tensor("d") }
   }
+
+  @Test func `a damaged file is an error or reads within bounds`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let good = folder.appending(path: "good.safetensors")
+    try writeSafeTensors(["a": testValues([3, 4]), "b": Tensor(integers: [1, 2], shape: [2])], to: good)
+    let bytes = [UInt8](try Data(contentsOf: good))
+    var random = RandomStream(seed: 11)
+    let damaged = folder.appending(path: "damaged.safetensors")
+    for _ in 0..<400 {
+      var changed = bytes
+      for _ in 0...random.below(3) { changed[random.below(changed.count)] = UInt8(random.below(256)) }
+      if random.chance(0.2) { changed.removeLast(random.below(changed.count)) }
+      try Data(changed).write(to: damaged)
+      guard let file = try? SafeTensorsFile(damaged) else { continue }
+      for name in file.names {
+        guard let tensor = try? file.tensor(name) else { continue }
+        #expect(tensor.count * tensor.dtype.size <= bytes.count)
+        _ = tensor.withBytes { $0.reduce(0) { $0 &+ Int($1) } }
+      }
+    }
+  }
 }

@@ -15,7 +15,8 @@ public enum ClaimedOperations {
 
   /// Checked by AutogradTests/ConvolutionParityTests.
   public static let convolution: Set<String> = [
-    "conv1d", "conv2d", "conv3d", "weight_norm_conv1d", "weight_norm_conv2d", "weight_norm_conv3d", "batch_norm", "pad", "max_pool1d",
+    "conv1d", "conv2d", "conv3d", "weight_norm_conv1d", "weight_norm_conv2d", "weight_norm_conv3d", "batch_norm", "pad",
+    "max_pool1d",
     "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
     "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
     "adaptive_max_pool3d", "interpolate", "position_embedding_interpolation",

@@ -7,7 +7,7 @@ public import Tensor
 /// The result lies in memory as `[B, N, heads, W]`, so that merging heads after a transposition is free.
 ///
 /// - Shapes: `q [B, heads, N, D]`, `k [B, heads, M, D]`, `v [B, heads, M, W]`, `mask` broadcasts to `[B, heads, N, M]` →
-///   `[B, heads, N, W]`
+///   `[B, heads, N, W]`; all may lack `heads`, or `B` too
 /// - Units: a float mask is added to the logits; an integer or boolean mask is 1 where attention is allowed. No gradient
 ///   flows to a mask. `scale` is 1/√D unless given.
 /// - Cost: 2·B·heads·N·M·(D + W) flops; keeps q, k, v, the result and one number a query.
@@ -15,6 +15,12 @@ public import Tensor
 public func scaledDotProductAttention(
   _ q: Variable, _ k: Variable, _ v: Variable, mask: Tensor? = nil, causal: Bool = false, scale: Float? = nil
 ) -> Variable {
+  if q.shape.count == 2 || q.shape.count == 3 {
+    let wide = { (x: Variable) in reshape(x, Array(x.shape.dropLast(2)) + [1] + x.shape.suffix(2)) }
+    let wideMask = mask.map { $0.rank < 3 ? $0 : $0.reshaped([$0.shape[0], 1] + $0.shape[1...]) }
+    let y = scaledDotProductAttention(wide(q), wide(k), wide(v), mask: wideMask, causal: causal, scale: scale)
+    return reshape(y, Array(q.shape.dropLast()) + [v.shape.last!])
+  }
   let (qs, ks, vs) = (q.shape, k.shape, v.shape)
   precondition(
     qs.count == 4 && ks.count == 4 && vs.count == 4 && qs[..<2] == ks[..<2] && qs[..<2] == vs[..<2] && qs[3] == ks[3]

@@ -3,12 +3,18 @@ import Tensor
 /// LSTM layers on top of each other, in one or both directions.
 ///
 /// - Shapes: `x [T, B, I]`, or `[B, T, I]` if `batchFirst`; `h0 c0 [layers · directions, B, H]`, 0 if nil → output
-///   `[T, B, directions · H]` (`[B, T, …]`), last h and c `[layers · directions, B, H]`
+///   `[T, B, directions · H]` (`[B, T, …]`), last h and c `[layers · directions, B, H]`; a lone sequence lacks `B` in all
 /// - Traps: unless every layer has one or two directions.
 public func lstm(
   _ x: Variable, layers: [[RecurrentWeights]], h0: Variable? = nil, c0: Variable? = nil, batchFirst: Bool = true,
   lengths: [Int]? = nil, between: (Variable) -> Variable = { $0 }
 ) -> (output: Variable, h: Variable, c: Variable) {
+  if x.shape.count == 2 {
+    let lone = lstm(
+      inserting(1, x), layers: layers, h0: h0.map { inserting(1, $0) }, c0: c0.map { inserting(1, $0) },
+      batchFirst: false, lengths: lengths, between: between)
+    return (select(lone.output, axis: 1, 0), select(lone.h, axis: 1, 0), select(lone.c, axis: 1, 0))
+  }
   let result = stacked(x, layers, batchFirst: batchFirst, lengths, between) { input, weights, index, reversed in
     let state = { (all: Variable?) in initialState(all, index, batch: input.shape[1], weights) }
     let step = lstmLayer(input, weights, h0: state(h0), c0: state(c0), lengths: lengths, reversed: reversed)
@@ -22,6 +28,12 @@ public func gru(
   _ x: Variable, layers: [[RecurrentWeights]], h0: Variable? = nil, batchFirst: Bool = true, lengths: [Int]? = nil,
   between: (Variable) -> Variable = { $0 }
 ) -> (output: Variable, h: Variable) {
+  if x.shape.count == 2 {
+    let lone = gru(
+      inserting(1, x), layers: layers, h0: h0.map { inserting(1, $0) }, batchFirst: false, lengths: lengths,
+      between: between)
+    return (select(lone.output, axis: 1, 0), select(lone.h, axis: 1, 0))
+  }
   let result = stacked(x, layers, batchFirst: batchFirst, lengths, between) { input, weights, index, reversed in
     let state = initialState(h0, index, batch: input.shape[1], weights)
     let step = gruLayer(input, weights, h0: state, lengths: lengths, reversed: reversed)
@@ -54,4 +66,10 @@ private func stacked(
 
 private func initialState(_ all: Variable?, _ index: Int, batch: Int, _ weights: RecurrentWeights) -> Variable {
   all.map { select($0, axis: 0, index) } ?? Variable(Tensor(zeros: [batch, weights.hidden.shape[1]]))
+}
+
+private func inserting(_ axis: Int, _ x: Variable) -> Variable {
+  var shape = x.shape
+  shape.insert(1, at: axis)
+  return reshape(x, shape)
 }

@@ -50,8 +50,8 @@ public final class MediaReader {
     switch content {
     case .sound(let file): return try file.read(limits)
     case .container(let container, _):
-      guard let stream = container.audio else { break }
-      return try readSoundTrack(container, stream)
+      guard let index = container.audio else { break }
+      return try readSoundTrack(container, index)
     case .picture: break
     }
     throw MediaError(.absent, path: path, "it has no sound")
@@ -104,7 +104,8 @@ extension MediaFacts {
   }
 
   init(_ container: Container) throws(MediaError) {
-    let (video, audio) = (container.video, container.audio)
+    let video = container.video.map { container.stream($0) }
+    let audio = container.audio.map { container.stream($0) }
     guard video != nil || audio != nil else {
       throw MediaError(.unknownFormat, path: container.path, "has neither picture nor sound")
     }

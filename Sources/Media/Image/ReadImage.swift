@@ -58,17 +58,17 @@ private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError
   let head = try fileHead(path)
   if head.withUnsafeBytes({ ImageFormat($0) }) == .bmp { try checkBMP(path, head) }
   let container = try Container(path: path, limits: limits)
-  guard let stream = container.video else {
+  guard let index = container.video else {
     throw MediaError(.absent, path: path, "it is no picture")
   }
   guard container.isStillImage else {
     throw MediaError(.absent, path: path, "it is a \(container.formatName) video, not a picture")
   }
-  let decoder = try Decoder(stream, limits: limits, path: path)
+  try container.rewind(to: index)
+  let decoder = try Decoder(container.stream(index), limits: limits, path: path)
   let converter = FrameConverter(path: path, limits: limits)
-  container.select(stream)
   while true {
-    let packet = try container.next(stream)
+    let packet = try container.next(index)
     guard try decoder.send(packet) else {
       throw MediaError(.damaged, path: path, "its picture cannot be decoded: \(avReason(unmask_averror_invaliddata()))")
     }
@@ -78,7 +78,7 @@ private func decodeAnyImage(path: String, limits: MediaLimits) throws(MediaError
         throw MediaError(.damaged, path: path, "its picture is damaged")
       }
       let image = try converter.convert(frame)
-      if packet != nil, try container.next(stream) != nil {
+      if packet != nil, try container.next(index) != nil {
         throw MediaError(.unsupported, path: path, "it is an animation; export its frames as single pictures")
       }
       return image

@@ -8,7 +8,8 @@ public struct Sound: Sendable, Equatable {
   public let channels: Int
   /// Frame after frame.
   public let samples: [Float]  // [frames, channels]
-  /// Presentation time of the first sample in seconds; not 0 where a video's sound track begins before or after it.
+  /// Presentation time of the first sample, in seconds from a video's first frame: sound and frames are on one clock.
+  /// Rarely exactly 0 in a video, always 0 in a sound file.
   public let start: Double
 
   /// A sound of given samples.

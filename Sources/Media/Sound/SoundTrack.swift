@@ -4,17 +4,15 @@ import CLibAV
 import Foundation
 
 /// Decodes a container's sound track as it is: its own rate and channels, interleaved floats.
-func readSoundTrack(
-  _ container: Container, _ stream: UnsafeMutablePointer<AVStream>
-) throws(MediaError) -> Sound {
+func readSoundTrack(_ container: Container, _ index: Int) throws(MediaError) -> Sound {
+  try container.rewind(to: index)
+  let stream = container.stream(index)
   let decoder = try Decoder(stream, limits: container.limits, path: container.path)
-  container.select(stream)
-  try container.seek(stream, to: stream.pointee.start_time == unmask_av_nopts_value() ? 0 : stream.pointee.start_time)
   let collector = SampleCollector(path: container.path, limit: container.limits.soundValues)
   var start: Double?
   var isDone = false
   while !isDone {
-    let packet = try container.next(stream)
+    let packet = try container.next(index)
     if let packet, packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 {
       throw MediaError(.damaged, path: container.path, "its sound breaks off after \(collector.time) s")
     }
@@ -33,7 +31,12 @@ func readSoundTrack(
   guard collector.frames > 0 else {
     throw MediaError(.damaged, path: container.path, "its sound track has no samples that can be decoded")
   }
-  return try collector.sound(start: start ?? 0)
+  // Beside pictures the time counts from the first of them; alone, from the first sample.
+  let none = unmask_av_nopts_value()
+  let first = container.video.map { container.stream($0).pointee }.flatMap {
+    $0.start_time == none ? nil : seconds($0.start_time, $0.time_base)
+  }
+  return try collector.sound(start: start.flatMap { start in first.map { start - $0 } } ?? 0)
 }
 
 /// Gathers decoded frames of any sample format.

@@ -19,25 +19,8 @@ final class Container {
     dk_capture_av_log()
     dk_clear_av_log()
     _ = try fileSize(path)
-    // The input is handed over already open, with no name and every protocol forbidden: a play list inside a data set
-    // can then neither reach the network nor other files, and extensions play no part in probing.
-    var input: UnsafeMutablePointer<AVIOContext>?
-    try av(avio_open2(&input, "file:" + path, AVIO_FLAG_READ, nil, nil), path, "cannot be opened")
-    var opened = avformat_alloc_context()
-    guard opened != nil, let packet = av_packet_alloc() else { fatalError("libav has no memory for a container.") }
-    opened!.pointee.pb = input
-    var options: OpaquePointer?
-    av_dict_set(&options, "protocol_whitelist", "none", 0)
-    let status = avformat_open_input(&opened, nil, nil, &options)
-    av_dict_free(&options)
-    guard status >= 0, let opened else {
-      avio_closep(&input)
-      var unused: UnsafeMutablePointer<AVPacket>? = packet
-      av_packet_free(&unused)
-      throw MediaError(
-        .unknownFormat, path: path, "is no image, sound or video that can be read: \(avReason(status))")
-    }
-    context = opened
+    context = try openContainer(path)
+    guard let packet = av_packet_alloc() else { fatalError("libav has no memory for a packet.") }
     self.packet = packet
     if let missing = try missingEnd(of: path, format: formatName) {
       throw MediaError(.damaged, path: path, "it breaks off: \(missing)")
@@ -48,10 +31,7 @@ final class Container {
   deinit {
     var packet: UnsafeMutablePointer<AVPacket>? = packet
     av_packet_free(&packet)
-    var input = context.pointee.pb
-    var context: UnsafeMutablePointer<AVFormatContext>? = context
-    avformat_close_input(&context)
-    avio_closep(&input)
+    closeContainer(context)
   }
 
   private func findStreams() throws(MediaError) {
@@ -64,20 +44,19 @@ final class Container {
     try av(status, path, "its streams cannot be read")
   }
 
-  var streams: [UnsafeMutablePointer<AVStream>] {
-    (0..<Int(context.pointee.nb_streams)).compactMap { context.pointee.streams[$0] }
-  }
+  /// A stream; valid until `rewind`.
+  func stream(_ index: Int) -> UnsafeMutablePointer<AVStream> { context.pointee.streams[index]! }
 
   /// The moving or still picture that a player would show; cover art of a sound file does not count.
-  var video: UnsafeMutablePointer<AVStream>? { best(AVMEDIA_TYPE_VIDEO) }
+  var video: Int? { best(AVMEDIA_TYPE_VIDEO) }
 
   /// The sound track that a player would play.
-  var audio: UnsafeMutablePointer<AVStream>? { best(AVMEDIA_TYPE_AUDIO) }
+  var audio: Int? { best(AVMEDIA_TYPE_AUDIO) }
 
-  private func best(_ type: AVMediaType) -> UnsafeMutablePointer<AVStream>? {
-    let index = av_find_best_stream(context, type, -1, -1, nil, 0)
-    guard index >= 0, let stream = context.pointee.streams[Int(index)] else { return nil }
-    return stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0 ? stream : nil
+  private func best(_ type: AVMediaType) -> Int? {
+    let index = Int(av_find_best_stream(context, type, -1, -1, nil, 0))
+    guard index >= 0, stream(index).pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0 else { return nil }
+    return index
   }
 
   var formatName: String { String(cString: context.pointee.iformat.pointee.name) }
@@ -88,20 +67,36 @@ final class Container {
   /// Whether the content is one picture rather than a sequence.
   var isStillImage: Bool { formatName.hasSuffix("_pipe") || formatName == "gif" }
 
-  /// Goes back to the beginning, or to the key frame at or before a time of a stream.
-  func seek(_ stream: UnsafeMutablePointer<AVStream>, to timestamp: Int64) throws(MediaError) {
-    var status = av_seek_frame(context, stream.pointee.index, timestamp, AVSEEK_FLAG_BACKWARD)
-    if status < 0 { status = avformat_seek_file(context, -1, Int64.min, 0, 0, AVSEEK_FLAG_BYTE) }
-    try av(status, path, "it cannot be read from the beginning again")
+  /// Goes back to where a stream begins and reads only that stream from there on.
+  ///
+  /// Only MP4 has an index that names the first packet, priming samples included; elsewhere libav may land behind it.
+  /// Such a file is opened again, after which pointers to its streams are no longer valid.
+  func rewind(to index: Int) throws(MediaError) {
+    if packetsRead > 0 {
+      if formatName.hasPrefix("mov,"), let first = avformat_index_get_entry(stream(index), 0) {
+        try seek(index, to: first.pointee.timestamp)
+      } else {
+        let reopened = try openContainer(path)
+        closeContainer(context)
+        context = reopened
+        try findStreams()
+        guard index < Int(context.pointee.nb_streams) else {
+          throw MediaError(.unreadable, path: path, "it changed while it was read")
+        }
+      }
+    }
+    for other in 0..<Int(context.pointee.nb_streams) {
+      stream(other).pointee.discard = other == index ? AVDISCARD_DEFAULT : AVDISCARD_ALL
+    }
   }
 
-  /// Reads packets of one stream only; the others are skipped while reading.
-  func select(_ stream: UnsafeMutablePointer<AVStream>) {
-    for other in streams { other.pointee.discard = other == stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL }
+  /// Goes to the key frame at or before a time of a stream.
+  func seek(_ index: Int, to timestamp: Int64) throws(MediaError) {
+    try av(av_seek_frame(context, Int32(index), timestamp, AVSEEK_FLAG_BACKWARD), path, "it cannot be searched")
   }
 
-  /// The next packet of the selected stream, valid until the next call; nil at the end.
-  func next(_ stream: UnsafeMutablePointer<AVStream>) throws(MediaError) -> UnsafeMutablePointer<AVPacket>? {
+  /// The next packet of a stream, valid until the next call; nil at the end.
+  func next(_ index: Int) throws(MediaError) -> UnsafeMutablePointer<AVPacket>? {
     while true {
       av_packet_unref(packet)
       let status = av_read_frame(context, packet)
@@ -111,9 +106,35 @@ final class Container {
       guard packetsRead <= limits.packets else {
         throw MediaError(.tooLarge, path: path, "it has more than \(limits.packets) packets")
       }
-      if packet.pointee.stream_index == stream.pointee.index { return packet }
+      if packet.pointee.stream_index == index { return packet }
     }
   }
+}
+
+private func openContainer(_ path: String) throws(MediaError) -> UnsafeMutablePointer<AVFormatContext> {
+  // The input is handed over already open, with no name and every protocol forbidden: a play list inside a data set can
+  // then neither reach the network nor other files, and extensions play no part in probing.
+  var input: UnsafeMutablePointer<AVIOContext>?
+  try av(avio_open2(&input, "file:" + path, AVIO_FLAG_READ, nil, nil), path, "cannot be opened")
+  var opened = avformat_alloc_context()
+  guard opened != nil else { fatalError("libav has no memory for a container.") }
+  opened!.pointee.pb = input
+  var options: OpaquePointer?
+  av_dict_set(&options, "protocol_whitelist", "none", 0)
+  let status = avformat_open_input(&opened, nil, nil, &options)
+  av_dict_free(&options)
+  guard status >= 0, let opened else {
+    avio_closep(&input)
+    throw MediaError(.unknownFormat, path: path, "is no image, sound or video that can be read: \(avReason(status))")
+  }
+  return opened
+}
+
+private func closeContainer(_ context: UnsafeMutablePointer<AVFormatContext>) {
+  var input = context.pointee.pb
+  var context: UnsafeMutablePointer<AVFormatContext>? = context
+  avformat_close_input(&context)
+  avio_closep(&input)
 }
 
 /// An exact number of seconds for a timestamp of a stream.

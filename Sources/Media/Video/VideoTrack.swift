@@ -6,18 +6,20 @@ import Foundation
 /// The moving pictures of an open container.
 final class VideoTrack {
   private let container: Container
-  private let stream: UnsafeMutablePointer<AVStream>
+  private let index: Int
   private let converter: FrameConverter
   private let orientation: Int
   private var known: Timeline?
   private var mayDrop = true  // whether every packet gives the frame of its timestamp
 
-  init(_ container: Container, _ stream: UnsafeMutablePointer<AVStream>) {
+  init(_ container: Container, _ index: Int) {
     self.container = container
-    self.stream = stream
+    self.index = index
     converter = FrameConverter(path: container.path, limits: container.limits)
-    orientation = displayOrientation(stream)
+    orientation = displayOrientation(container.stream(index))
   }
+
+  private var stream: UnsafeMutablePointer<AVStream> { container.stream(index) }
 
   /// Frames in the order of the instants that `choose` gives for the timeline, each as indices into it.
   func frames(fit: Fit, choose: (Timeline, _ tick: Double) -> [Int]) throws(MediaError) -> [VideoFrame] {
@@ -33,8 +35,8 @@ final class VideoTrack {
     }
     known = timeline
     let base = stream.pointee.time_base
-    return choose(timeline, value(base) ?? 1).map { index in
-      let timestamp = timeline.shown[index]
+    return choose(timeline, value(base) ?? 1).map { frame in
+      let timestamp = timeline.shown[frame]
       return VideoFrame(image: images[timestamp]!, time: seconds(timestamp - timeline.shown[0], base))
     }
   }
@@ -49,19 +51,14 @@ final class VideoTrack {
     Set(choose(timeline, value(stream.pointee.time_base) ?? 1)).sorted().map { timeline.shown[$0] }
   }
 
-  private func rewind() throws(MediaError) {
-    container.select(stream)
-    try container.seek(stream, to: stream.pointee.start_time == unmask_av_nopts_value() ? 0 : stream.pointee.start_time)
-  }
-
   /// The timeline from the packets alone; nil where they have no presentation times.
   private func timelineOfPackets() throws(MediaError) -> Timeline? {
-    try rewind()
+    try container.rewind(to: index)
     var shown: [Int64] = []
     var keys: [Timeline.Key] = []
     var last: (shown: Int64, duration: Int64) = (Int64.min, 0)
     let none = unmask_av_nopts_value()
-    while let packet = try container.next(stream) {
+    while let packet = try container.next(index) {
       let flags = packet.pointee.flags
       if flags & AV_PKT_FLAG_CORRUPT != 0 {
         throw MediaError(.damaged, path: container.path, "it breaks off after \(shown.count) frames")
@@ -80,7 +77,8 @@ final class VideoTrack {
     return Timeline(shown: shown, keys: keys, lastDuration: last.duration)
   }
 
-  /// The timeline by decoding everything: the times that the decoder itself gives, or counted by the frame rate.
+  /// The timeline by decoding everything: the times that the decoder gives, and by the frame rate where it
+  /// gives none.
   private func timelineOfFrames() throws(MediaError) -> Timeline {
     mayDrop = false
     var shown: [Int64] = []
@@ -110,22 +108,20 @@ final class VideoTrack {
     wanted: [Int64] = [], timeline: Timeline? = nil, until done: (Int64) -> Bool,
     _ body: (Int64, UnsafeMutablePointer<AVFrame>) throws(MediaError) -> Void
   ) throws(MediaError) {
+    try container.rewind(to: index)
     let decoder = try Decoder(stream, limits: container.limits, path: container.path)
     let isWanted = Set(wanted)
     let none = unmask_av_nopts_value()
     let skips = mayDrop && timeline != nil
-    var counted: Int64 = 0
     var latest = Int64.min
     var delivered = 0
-    try rewind()
 
     func drain() throws(MediaError) {
       while try decoder.receive() {
         let frame = decoder.frame
         var timestamp = frame.pointee.pts
         if timestamp == none { timestamp = frame.pointee.best_effort_timestamp }
-        if timestamp == none { timestamp = counted * ticksPerFrame }
-        counted += 1
+        if timestamp == none { timestamp = latest == Int64.min ? 0 : latest + ticksPerFrame }
         if frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.pointee.decode_error_flags != 0 {
           throw damaged(at: timestamp, timeline)
         }
@@ -144,10 +140,10 @@ final class VideoTrack {
         position != Int64.min || key != timeline!.keys.first
       {
         sought = key.shown
-        try container.seek(stream, to: container.formatName.hasPrefix("mov,") ? key.decoded : key.shown)
+        try container.seek(index, to: container.formatName.hasPrefix("mov,") ? key.decoded : key.shown)
         decoder.flush()
       }
-      guard let packet = try container.next(stream) else { break }
+      guard let packet = try container.next(index) else { break }
       let timestamp = packet.pointee.pts
       if skips {
         let isNeeded = isWanted.contains(timestamp) || timestamp == none

@@ -12,7 +12,8 @@ struct BenchmarkDecode: ParsableCommand {
       Prints one JSON line. A sample is a file; step_ms is the median time of one pass over all files, with one thread.
       JPEG is decoded with the accurate inverse DCT and smooth chroma.
 
-      Example: unmask benchmark decode photos/*.jpg
+      EXAMPLE
+        unmask benchmark decode photos/*.jpg
       """)
 
   @Argument(help: "The files to decode.")
@@ -43,7 +44,8 @@ struct BenchmarkFeatures: ParsableCommand {
       Prints one JSON line. A sample is a file, decoded and resampled to 16 kHz beforehand; step_ms is the median time of
       one pass over all files, with one thread.
 
-      Example: unmask benchmark features speech/*.wav
+      EXAMPLE
+        unmask benchmark features speech/*.wav
       """)
 
   @Argument(help: "Sound or video files.")

@@ -165,6 +165,8 @@ public struct Sample: Sendable, Hashable {
   public var bytes: Int?
   /// What it offers to models.
   public var modalities: Modalities = []
+  /// The line of the manifest that lists it; not kept in `samples.csv`.
+  public var line: Int?
   /// Why it cannot be used; it still has a row in every score file, with this reason.
   public var problem: String?
 

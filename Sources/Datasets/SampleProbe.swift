@@ -12,9 +12,10 @@ enum SampleProbe {
       var bytes = 0
       var hashes: [String] = []
       for path in sample.paths {
-        let url = roots.url(sample, path)
         do {
-          bytes += try size(of: url)
+          bytes += try size(of: roots.folder(of: sample.root).path + "/" + path)
+          guard options.probesContent || options.hashesContent else { continue }
+          let url = roots.url(sample, path)
           if options.probesContent {
             let facts = try Media.facts(of: url)
             if options.decodesContent { try decode(url, facts) }
@@ -34,9 +35,9 @@ enum SampleProbe {
     return sample
   }
 
-  private static func size(of url: URL) throws -> Int {
+  private static func size(of path: String) throws -> Int {
     var facts = stat()
-    guard stat(url.path, &facts) == 0 else {
+    guard stat(path, &facts) == 0 else {
       throw Reason(errno == ENOENT ? "the file is missing" : String(cString: strerror(errno)))
     }
     guard facts.st_mode & S_IFMT == S_IFREG else { throw Reason("not a regular file") }

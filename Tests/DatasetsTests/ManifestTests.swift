@@ -90,6 +90,8 @@ import Testing
     let url = folder.url.appendingPathComponent("run/samples.csv")
     try SampleTable.write(data, to: url)
     let back = try SampleTable.read(url)
+    #expect(data.samples.map(\.line) == [2, 4])
+    for index in data.samples.indices { data.samples[index].line = nil }
     #expect(back.samples == data.samples && back.extraColumns == ["camera"])
   }
 

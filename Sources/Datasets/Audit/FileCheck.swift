@@ -6,6 +6,8 @@ public struct FileCheck: Codable, Sendable {
   public struct Finding: Codable, Sendable {
     /// The sample's id.
     public let sample: String
+    /// The manifest's line that lists it, where there is a manifest.
+    public let line: Int?
     /// What is wrong.
     public let reason: String
   }
@@ -40,7 +42,7 @@ public struct FileCheck: Codable, Sendable {
       named.formUnion(sample.paths)
       if let hash = sample.sha256 { sets[hash, default: []].append(index) }
       guard let problem = sample.problem else { continue }
-      let finding = Finding(sample: sample.id, reason: problem)
+      let finding = Finding(sample: sample.id, line: sample.line, reason: problem)
       if problem.hasSuffix("the file is missing") { missing.append(finding) } else { unreadable.append(finding) }
     }
     var extra: [String] = []

@@ -104,7 +104,9 @@ public struct FoldPlan: Sendable {
   }
 
   private static func ordered(_ groups: [Int], _ ranks: [UInt64]) -> [Int] {
-    groups.sorted { (ranks[$0], $0) < (ranks[$1], $1) }
+    var keyed = groups.map { (rank: ranks[$0], group: $0) }
+    keyed.sort { $0.rank < $1.rank }
+    return keyed.map(\.group)
   }
 
   // A small share of few groups may leave validation without a class, or train: then the smallest group that mends it
@@ -112,29 +114,31 @@ public struct FoldPlan: Sendable {
   private static func repair(_ isValidation: inout [Bool], _ groups: [Int], _ balancer: GroupBalancer, _ rank: [UInt64])
   {
     var counts = [ClassCounts(), ClassCounts()]  // groups with each label, in train and in validation
-    let labels = groups.map { group in
-      Set(balancer.samples(group).map { Label(rawValue: UInt8(balancer.labels[Int($0)]))! })
-    }
-    for (position, present) in labels.enumerated() {
-      for label in present { counts[isValidation[position] ? 1 : 0].add(label) }
+    let present = groups.map { balancer.labelBits($0) }
+    for (position, bits) in present.enumerated() {
+      for label in Label.allCases where bits & label.bit != 0 { counts[isValidation[position] ? 1 : 0].add(label) }
     }
     for part in [1, 0] {
       for label in Label.allCases where counts[part][label] == 0 {
         let other = 1 - part
         let candidates = groups.indices.filter { position in
-          (isValidation[position] ? 1 : 0) == other && labels[position].contains(label)
-            && labels[position].allSatisfy { counts[other][$0] > 1 }
+          (isValidation[position] ? 1 : 0) == other && present[position] & label.bit != 0
+            && Label.allCases.allSatisfy { present[position] & $0.bit == 0 || counts[other][$0] > 1 }
         }
         let smallest = candidates.min {
           (balancer.size(groups[$0]), rank[groups[$0]]) < (balancer.size(groups[$1]), rank[groups[$1]])
         }
         guard let smallest else { continue }
         isValidation[smallest] = part == 1
-        for present in labels[smallest] {
-          counts[part].add(present)
-          counts[other].remove(present)
+        for moved in Label.allCases where present[smallest] & moved.bit != 0 {
+          counts[part].add(moved)
+          counts[other].remove(moved)
         }
       }
     }
   }
+}
+
+extension Label {
+  fileprivate var bit: UInt8 { 1 << rawValue }
 }

@@ -31,6 +31,11 @@ struct GroupBalancer {
 
   func samples(_ group: Int) -> ArraySlice<Int32> { members[Int(starts[group])..<Int(starts[group + 1])] }
 
+  /// Which labels a group has, as bits.
+  func labelBits(_ group: Int) -> UInt8 {
+    samples(group).reduce(0) { $0 | 1 << UInt8(labels[Int($1)]) }
+  }
+
   /// The bin of each of the `groups`.
   ///
   /// - Parameters:
@@ -39,21 +44,11 @@ struct GroupBalancer {
   ///   - rank: a random number of each group in the whole list, which breaks ties.
   func deal(_ groups: [Int], shares: [Double], rank: [UInt64]) -> [Int] {
     var totals = Counts(strata: stratumCount, labels: labelCount)
-    for group in groups { for sample in samples(group) { totals.add(strata[Int(sample)], labels[Int(sample)], 1) } }
+    for group in groups { for sample in samples(group) { totals.add(strata[Int(sample)], labels[Int(sample)]) } }
     var bins = shares.map { _ in Counts(strata: stratumCount, labels: labelCount) }
     var result = [Int](repeating: 0, count: groups.count)
-
-    // Positions in `groups`: several samples first, by falling size; then single ones, stratum after stratum.
-    let single = { (group: Int) in self.size(group) == 1 }
-    let several = groups.indices.filter { !single(groups[$0]) }.sorted {
-      let (a, b) = (groups[$0], groups[$1])
-      return (size(b), rank[a], a) < (size(a), rank[b], b)
-    }
-    let alone = groups.indices.filter { single(groups[$0]) }.sorted {
-      let (a, b) = (groups[$0], groups[$1])
-      let (x, y) = (Int(members[Int(starts[a])]), Int(members[Int(starts[b])]))
-      return (labels[x], strata[x], rank[a], a) < (labels[y], strata[y], rank[b], b)
-    }
+    let weights = shares.map { 1 / $0 }
+    let (several, alone) = order(groups, rank)
 
     for position in several {
       let group = groups[position]
@@ -72,28 +67,60 @@ struct GroupBalancer {
         for label in 0..<labelCount where ownLabels[label] > 0 {
           cost += Self.growth(bins[bin].labels[label], ownLabels[label], totals.labels[label])
         }
-        cost /= shares[bin]
+        cost *= weights[bin]
         if cost < best.cost { best = (cost, bin) }
       }
       result[position] = best.bin
-      for sample in samples(group) { bins[best.bin].add(strata[Int(sample)], labels[Int(sample)], 1) }
+      for sample in samples(group) { bins[best.bin].add(strata[Int(sample)], labels[Int(sample)]) }
     }
     for position in alone {
       let sample = Int(members[Int(starts[groups[position]])])
       let (stratum, label) = (Int(strata[sample]), Int(labels[sample]))
-      var best = (key: (Double.infinity, Double.infinity, Double.infinity), bin: 0)
+      var best = (stratum: Double.infinity, label: Double.infinity, total: Double.infinity, bin: 0)
       for bin in shares.indices {
         // Next in line by half-filled quotas (Sainte-Laguë): equal bins differ by at most one.
-        let key = (
-          (bins[bin].strata[stratum] + 0.5) / shares[bin], (bins[bin].labels[label] + 0.5) / shares[bin],
-          (bins[bin].total + 0.5) / shares[bin]
-        )
-        if key < best.key { best = (key, bin) }
+        let ofStratum = (bins[bin].strata[stratum] + 0.5) * weights[bin]
+        if ofStratum > best.stratum { continue }
+        let ofLabel = (bins[bin].labels[label] + 0.5) * weights[bin]
+        let ofAll = (bins[bin].total + 0.5) * weights[bin]
+        if (ofStratum, ofLabel, ofAll) < (best.stratum, best.label, best.total) {
+          best = (ofStratum, ofLabel, ofAll, bin)
+        }
       }
       result[position] = best.bin
-      bins[best.bin].add(strata[sample], labels[sample], 1)
+      bins[best.bin].add(strata[sample], labels[sample])
     }
     return result
+  }
+
+  // Positions in `groups`: those of several samples by falling size; those of one by label and stratum. Ties by rank.
+  // Keys are sorted as whole numbers, and the second sort counts: a million groups are usual.
+  private func order(_ groups: [Int], _ rank: [UInt64]) -> (several: [Int], alone: [Int]) {
+    var several: [(size: Int, rank: UInt64, position: Int)] = []
+    var alone: [(rank: UInt64, position: Int32)] = []
+    for (position, group) in groups.enumerated() {
+      if size(group) == 1 {
+        alone.append((rank[group], Int32(position)))
+      } else {
+        several.append((size(group), rank[group], position))
+      }
+    }
+    several.sort { $0.size != $1.size ? $0.size > $1.size : $0.rank < $1.rank }
+    alone.sort { $0.rank < $1.rank }
+    func bucket(_ position: Int32) -> Int {
+      let sample = Int(members[Int(starts[groups[Int(position)]])])
+      return Int(labels[sample]) * stratumCount + Int(strata[sample])
+    }
+    var next = [Int](repeating: 0, count: labelCount * stratumCount + 1)
+    for item in alone { next[bucket(item.position) + 1] += 1 }
+    for place in next.indices.dropFirst() { next[place] += next[place - 1] }
+    var placed = [Int](repeating: 0, count: alone.count)
+    for item in alone {
+      let bucket = bucket(item.position)
+      placed[next[bucket]] = Int(item.position)
+      next[bucket] += 1
+    }
+    return (several.map(\.position), placed)
   }
 
   private static func growth(_ have: Double, _ more: Double, _ total: Double) -> Double {
@@ -109,10 +136,10 @@ struct GroupBalancer {
       self.labels = [Double](repeating: 0, count: labels)
     }
 
-    mutating func add(_ stratum: Int32, _ label: Int32, _ count: Double) {
-      strata[Int(stratum)] += count
-      labels[Int(label)] += count
-      total += count
+    mutating func add(_ stratum: Int32, _ label: Int32) {
+      strata[Int(stratum)] += 1
+      labels[Int(label)] += 1
+      total += 1
     }
   }
 }

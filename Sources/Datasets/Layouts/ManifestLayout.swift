@@ -83,7 +83,7 @@ private struct Parser {
   private let path, label: Int
   private let type, image, audio, video, audioLabel, visualLabel, identity, source, group, split, dataset: Int?
   private let intervals, weight, root, sha256, bytes, modalities, problem: Int?
-  private var lines: [SampleKey: Int] = [:]
+  private var lines: [SampleKey: Int32] = [:]
 
   init(_ header: [String], file: String, options: LayoutOptions, isOurs: Bool) throws {
     let known = ManifestLayout.columns + (isOurs ? SampleTable.scanned : [])
@@ -164,7 +164,7 @@ private struct Parser {
     guard let own = try label(self.label, "label") else { throw failure("the label is empty; write real or fake") }
     var sample = Sample(id: id, dataset: text(dataset) ?? options.name, root: text(root) ?? options.name, label: own)
     let key = SampleKey(sample)
-    if let first = lines.updateValue(line, forKey: key) {
+    if let first = lines.updateValue(Int32(clamping: line), forKey: key) {
       throw failure("path \"\(id)\" stands on line \(first) already; each sample has one line")
     }
     sample.audioLabel = try label(audioLabel, "audio_label") ?? own
@@ -194,6 +194,7 @@ private struct Parser {
       sample.weight = value
     }
     sample.extra = extra.map { fields[$0] }
+    if !isOurs { sample.line = line }
     sample.sha256 = text(sha256)
     sample.bytes = text(bytes).flatMap(Int.init)
     sample.problem = text(problem)

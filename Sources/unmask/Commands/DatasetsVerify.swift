@@ -57,11 +57,15 @@ struct DatasetsVerify: ParsableCommand {
       "listed \(check.listed), usable \(check.usable), missing \(check.missing.count), unreadable "
         + "\(check.unreadable.count), extra \(check.extra.count), sets of equal files \(check.duplicates.count), of these "
         + "with both labels \(check.conflicts.count)")
-    section("missing", check.missing.map { "\($0.sample): \($0.reason)" })
-    section("unreadable", check.unreadable.map { "\($0.sample): \($0.reason)" })
+    section("missing", check.missing.map(text))
+    section("unreadable", check.unreadable.map(text))
     section("extra: media files that no sample names", check.extra)
     section("equal files with both labels", check.conflicts.map { $0.joined(separator: " = ") })
     section("equal files", check.duplicates.map { $0.joined(separator: " = ") })
+  }
+
+  private func text(_ finding: FileCheck.Finding) -> String {
+    (finding.line.map { "line \($0): " } ?? "") + "\(finding.sample): \(finding.reason)"
   }
 
   private func section(_ title: String, _ lines: [String]) {

@@ -34,7 +34,9 @@ int dk_is_depthwise(const dk_conv *conv) {
 }
 
 int dk_conv_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y) {
-  return dk_is_depthwise(conv) ? dk_depthwise_forward(conv, x, w, bias, y) : dk_dnnl_forward(conv, x, w, bias, y);
+  if (dk_is_depthwise(conv)) return dk_depthwise_forward(conv, x, w, bias, y);
+  if (dk_has_window_product(conv)) return dk_window_product_forward(conv, x, w, bias, y);
+  return dk_dnnl_forward(conv, x, w, bias, y);
 }
 
 int dk_conv_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx) {
@@ -43,10 +45,12 @@ int dk_conv_backward_input(const dk_conv *conv, const float *w, const float *dy,
 }
 
 int dk_conv_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias) {
-  return dk_is_depthwise(conv) ? dk_depthwise_backward_weights(conv, x, dy, dw, dbias)
-                               : dk_dnnl_backward_weights(conv, x, dy, dw, dbias);
+  if (dk_is_depthwise(conv)) return dk_depthwise_backward_weights(conv, x, dy, dw, dbias);
+  if (dk_has_window_product(conv)) return dk_window_product_backward_weights(conv, x, dy, dw, dbias);
+  return dk_dnnl_backward_weights(conv, x, dy, dw, dbias);
 }
 
 const char *dk_conv_implementation(const dk_conv *conv, int kind) {
+  if (kind != dk_conv_kind_input && dk_has_window_product(conv)) return "product";
   return dk_is_depthwise(conv) ? "own" : dk_dnnl_implementation(conv, kind, kind != dk_conv_kind_input);
 }

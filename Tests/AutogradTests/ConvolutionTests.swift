@@ -26,6 +26,8 @@ import Testing
     Shape(x: [2, 3, 7, 6], w: [3, 1, 3, 5], stride: [2, 3], padding: [1, 2], groups: 3),
     Shape(x: [1, 3, 6, 7], w: [3, 1, 2, 2], stride: 3, padding: [2, 0], after: [0, 1], groups: 3),
     Shape(x: [1, 2, 9], w: [2, 1, 4], padding: 2, dilation: 2, groups: 2),
+    Shape(x: [2, 64, 8], w: [3, 64, 3], stride: 2),  // wide and strided: products of windows
+    Shape(x: [1, 64, 9], w: [2, 64, 2], stride: 3),
     Shape(x: [1, 2, 3, 4, 3], w: [2, 1, 2, 3, 3], stride: [1, 2, 1], padding: 1, groups: 2),
     Shape(x: [1, 2, 4, 3, 3], w: [3, 2, 2, 1, 2], stride: [2, 1, 1], dilation: [1, 1, 2]),
   ]

@@ -40,6 +40,44 @@ import Testing
     #expect(x.map(.relu).floats() == x.floats().map { max($0, 0) })
   }
 
+  @Test func `random views read what index arithmetic says, and reshape alike`() {
+    var random = RandomStream(seed: 5)
+    for _ in 0..<300 {
+      let shape = (0..<1 + random.below(5)).map { _ in 1 + random.below(5) }
+      let base = testValues(shape).inFormat(random.chance(0.5) ? .contiguous : .channelsLast)
+      let order = random.permutation(shape.count)
+      var view = base.permuted(order)
+      var starts = [Int](repeating: 0, count: shape.count)
+      for axis in shape.indices where random.chance(0.4) {
+        starts[axis] = random.below(view.shape[axis])
+        view = view.sliced(axis: axis, starts[axis]..<starts[axis] + 1 + random.below(view.shape[axis] - starts[axis]))
+      }
+      let values = base.floats()
+      let steps = Layout.strides(of: shape, .contiguous)
+      let expected = (0..<view.count).map { flat -> Float in
+        var (rest, at) = (flat, 0)
+        for axis in view.shape.indices.reversed() {
+          at += (rest % view.shape[axis] + starts[axis]) * steps[order[axis]]
+          rest /= view.shape[axis]
+        }
+        return values[at]
+      }
+      #expect(view.floats() == expected)
+      #expect(view.channelsLast().floats() == expected)
+      // Two neighbouring axes merged, one split, all in any order of the view.
+      var merged = view.shape
+      if merged.count > 1 {
+        let axis = random.below(merged.count - 1)
+        merged[axis] *= merged.remove(at: axis + 1)
+      }
+      if let even = merged.firstIndex(where: { $0 % 2 == 0 }) {
+        merged[even] /= 2
+        merged.insert(2, at: random.chance(0.5) ? even : even + 1)
+      }
+      #expect(view.reshaped(merged).floats() == expected, "\(view.layout) to \(merged)")
+    }
+  }
+
   @Test func `broadcasting follows NumPy`() {
     let a = testValues([2, 1, 3], 1)
     let b = testValues([4, 1], 2)

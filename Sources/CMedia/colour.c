@@ -7,7 +7,7 @@ static inline uint8_t clip(int32_t x) {
 }
 
 // One row of chroma at luma resolution in x, times 16 (vertical weights sum to 4, horizontal ones to 2 or 4).
-static void chroma_row(const uint8_t *near, const uint8_t *far, size_t chroma_width, size_t width, int shift_x,
+static inline void chroma_row(const uint8_t *near, const uint8_t *far, size_t chroma_width, size_t width, int shift_x,
                        int shift_y, uint16_t *out) {
   // Vertically 4:2:0 chroma lies between two luma rows: 3/4 of the nearer chroma row, 1/4 of the other.
   int a = shift_y ? 3 : 4, b = shift_y ? 1 : 0;
@@ -34,7 +34,7 @@ static void chroma_row(const uint8_t *near, const uint8_t *far, size_t chroma_wi
   }
 }
 
-void dk_ycbcr_to_rgb(const uint8_t *y, size_t y_stride, const uint8_t *cb, const uint8_t *cr, size_t chroma_stride,
+DK_CLONES void dk_ycbcr_to_rgb(const uint8_t *y, size_t y_stride, const uint8_t *cb, const uint8_t *cr, size_t chroma_stride,
                      size_t width, size_t height, int shift_x, int shift_y, const int32_t c[6], uint8_t *rgb,
                      uint16_t *scratch) {
   size_t chroma_width = (width + (1u << shift_x) - 1) >> shift_x, chroma_height = (height + (1u << shift_y) - 1) >> shift_y;

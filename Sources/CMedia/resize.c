@@ -8,7 +8,7 @@ static inline uint8_t clip(int32_t x) {
   return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t rows,
+DK_CLONES void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target, size_t target_width, size_t rows,
                     const int32_t *bounds, const int32_t *weights, size_t taps) {
   for (size_t y = 0; y < rows; y++) {
     const uint8_t *line = source + y * source_width * 3;
@@ -29,7 +29,7 @@ void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target,
   }
 }
 
-void dk_resize_columns(const uint8_t *source, uint8_t *target, size_t row_bytes, size_t target_height,
+DK_CLONES void dk_resize_columns(const uint8_t *source, uint8_t *target, size_t row_bytes, size_t target_height,
                        const int32_t *bounds, const int32_t *weights, size_t taps) {
   enum { BLOCK = 256 };
   int32_t sums[BLOCK];

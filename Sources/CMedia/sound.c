@@ -12,7 +12,7 @@ static inline float fold(const float8 *sums) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-float dk_dot(const float *a, const float *b, size_t count) {
+DK_CLONES float dk_dot(const float *a, const float *b, size_t count) {
   float8 sums = {0};
   size_t i = 0;
   for (; i + 8 <= count; i += 8) sums += *(const float8 *)(a + i) * *(const float8 *)(b + i);
@@ -21,7 +21,7 @@ float dk_dot(const float *a, const float *b, size_t count) {
   return fold(&sums) + rest;
 }
 
-void dk_polyphase(const float *source, float *target, size_t target_count, uint64_t first, uint64_t step,
+DK_CLONES void dk_polyphase(const float *source, float *target, size_t target_count, uint64_t first, uint64_t step,
                   uint64_t phases, uint64_t table_phases, const float *filters, size_t taps) {
   for (size_t i = 0; i < target_count; i++) {
     uint64_t position = (first + i) * step;

@@ -42,10 +42,11 @@ import Testing
     "images/rgb8_interlaced.png", "pillow/lossy.webp", "pillow/lossless.webp", "pillow/cmyk.jpg", "pillow/rgb.bmp",
     "pillow/palette.gif", "pillow/rgb.tiff", "audio/flac16_16k_mono.flac", "audio/pcm16_16k_mono.wav",
     "audio/pcm8_16k_mono.wav", "audio/vorbis_16k_mono.ogg", "video/pattern.mp4", "video/pattern_bframes_faststart.mp4",
-    "video/pattern_other_rate.mp4",
+    "video/pattern_other_rate.mp4", "containers/h264_444_10bit.mkv", "containers/vp9.webm", "containers/mpeg4.avi",
+    "containers/h264_open.ts", "containers/mpeg2.mpg", "containers/h264_fragments.mp4",
   ]
   /// Formats in which a missing end cannot go unnoticed.
-  static let complete = ["jpg", "png", "webp", "bmp", "flac", "wav", "ogg", "mp4"]
+  static let complete = ["jpg", "png", "webp", "bmp", "flac", "wav", "ogg", "mp4", "mkv", "webm", "avi"]
 
   /// More of everything for a long run: UNMASK_BROKEN=50.
   let effort = Int(ProcessInfo.processInfo.environment["UNMASK_BROKEN"] ?? "") ?? 1

@@ -6,6 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Compiled for several generations of x86, chosen when the program is loaded. Only for loops whose result does not
+// depend on the choice: integers, and float sums whose order is written out.
+#if defined(__x86_64__)
+#define DK_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define DK_CLONES
+#endif
+
 // Undoes PNG row filters in place. Each of `height` rows is one filter byte followed by `row_bytes` bytes; `bpp` is the
 // distance to the byte that a filter predicts from. Returns 0, or -1 when a row names a filter that does not exist.
 int dk_png_unfilter(uint8_t *rows, size_t row_bytes, size_t height, size_t bpp);

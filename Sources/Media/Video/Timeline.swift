@@ -37,7 +37,14 @@ struct Timeline: Equatable {
   }
 
   /// The key frame that decoding a frame begins with.
-  func key(before timestamp: Int64) -> Key? { keys.last { $0.shown <= timestamp } }
+  func key(before timestamp: Int64) -> Key? {
+    var (low, high) = (0, keys.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if keys[middle].shown <= timestamp { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 ? keys[low - 1] : nil
+  }
 
   /// Instants in the middle of `count` equal parts.
   func evenlySpaced(_ count: Int) -> [Double] {

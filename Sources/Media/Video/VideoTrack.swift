@@ -132,16 +132,14 @@ final class VideoTrack {
       }
     }
 
-    var sought = Int64.min
     var position = Int64.min  // of the last packet sent
+    var target = 0  // the first of `wanted` that has not come yet
+    var considered = -1
     while !done(latest) {
-      if skips, container.hasIndex, let target = wanted.first(where: { $0 > latest }),
-        let key = timeline!.key(before: target), key.shown > position, key.shown > sought,
-        position != Int64.min || key != timeline!.keys.first
-      {
-        sought = key.shown
-        try container.seek(index, to: container.formatName.hasPrefix("mov,") ? key.decoded : key.shown)
-        decoder.flush()
+      while target < wanted.count, wanted[target] <= latest { target += 1 }
+      if skips, container.hasIndex, target < wanted.count, target != considered {
+        considered = target
+        try skip(to: wanted[target], from: position, timeline!, decoder)
       }
       guard let packet = try container.next(index) else { break }
       let timestamp = packet.pointee.pts
@@ -160,6 +158,18 @@ final class VideoTrack {
       _ = try decoder.send(nil)
       try drain()
     }
+  }
+
+  /// Seeks to the key frame that a wanted frame needs, where that leaves out more than a few frames.
+  private func skip(
+    to wanted: Int64, from position: Int64, _ timeline: Timeline, _ decoder: Decoder
+  ) throws(MediaError) {
+    guard let key = timeline.key(before: wanted), key.shown > position else { return }
+    let current = position == Int64.min ? 0 : timeline.index(at: Double(position))
+    guard timeline.index(at: Double(key.shown)) > current + 4 else { return }
+    try container.seek(index, to: container.formatName.hasPrefix("mov,") ? key.decoded : key.shown)
+    // What the decoder still holds is shown before the key frame, and nobody wants it.
+    decoder.flush()
   }
 
   private var ticksPerFrame: Int64 {

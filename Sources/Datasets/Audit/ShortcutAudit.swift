@@ -6,8 +6,9 @@ internal import Synchronization
 public struct ShortcutAudit: Sendable {
   /// One probe per quantity that some samples have.
   public let probes: [ShortcutProbe]
-  /// The measured values of each sample, by its position in the data set.
-  public let values: [ShortcutProbe.Quantity: [Int: Double]]
+  /// The measured values by sample id. Of two data sets that share an id, the later one's value counts here; the probes
+  /// have both.
+  public let values: [ShortcutProbe.Quantity: [String: Double]]
   /// Samples measured.
   public let measured: Int
   /// Samples whose sound could not be decoded, with the reason.
@@ -52,20 +53,22 @@ public struct ShortcutAudit: Sendable {
         progress(done, chosen.count)
       }
     }
-    var values: [ShortcutProbe.Quantity: [Int: Double]] = [:]
+    var found: [ShortcutProbe.Quantity: [(sample: Int, value: Double)]] = [:]
     var failures: [(sample: Int, reason: String)] = []
     for (place, result) in state.withLock({ $0.results }).enumerated() {
-      for (quantity, value) in result.values { values[quantity, default: [:]][chosen[place]] = value }
+      for (quantity, value) in result.values { found[quantity, default: []].append((chosen[place], value)) }
       if let reason = result.failure { failures.append((chosen[place], reason)) }
     }
     probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
-      guard let found = values[quantity] else { return nil }
-      let places = found.keys.sorted()
+      guard let found = found[quantity] else { return nil }
       return ShortcutProbe(
-        name: quantity.rawValue, unit: quantity.unit, values: places.map { found[$0]! },
-        labels: places.map { samples[$0].label })
+        name: quantity.rawValue, unit: quantity.unit, values: found.map(\.value),
+        labels: found.map { samples[$0.sample].label })
     }
-    (self.values, self.failures, measured) = (values, failures, chosen.count)
+    values = found.mapValues { list in
+      Dictionary(list.map { (samples[$0.sample].id, $0.value) }, uniquingKeysWith: { $1 })
+    }
+    (self.failures, measured) = (failures, chosen.count)
   }
 
   private struct Result: Sendable {

@@ -46,18 +46,20 @@ struct TrainerState: Codable, Equatable {
 }
 
 /// A checkpoint file: safetensors with the current weights (`weights.`), the best epoch's (`best.`), the optimizer's
-/// moments, and the state as a note.
+/// buffers (`optimizer.`), and the state as a note.
 struct TrainerCheckpoint {
   var state: TrainerState
   var weights: [String: Tensor]
   var best: [String: Tensor]
-  var first: [Float]
-  var second: [Float]
+  /// The optimizer's buffers by name.
+  var optimizer: [String: [Float]]
 
   private static let note = "unmask.checkpoint"
 
-  init(state: TrainerState, weights: [String: Tensor], best: [String: Tensor], first: [Float], second: [Float]) {
-    (self.state, self.weights, self.best, self.first, self.second) = (state, weights, best, first, second)
+  init(
+    state: TrainerState, weights: [String: Tensor], best: [String: Tensor], optimizer: [String: [Float]]
+  ) {
+    (self.state, self.weights, self.best, self.optimizer) = (state, weights, best, optimizer)
   }
 
   /// Reads a checkpoint.
@@ -68,21 +70,22 @@ struct TrainerCheckpoint {
     guard let text = contents.metadata[Self.note],
       let state = try? JSONDecoder().decode(TrainerState.self, from: Data(text.utf8))
     else { throw TrainingError("\(file.path): this is no checkpoint of a training job; remove it to begin anew") }
-    var (weights, best): ([String: Tensor], [String: Tensor]) = ([:], [:])
-    for name in contents.names {
-      if name.hasPrefix("weights.") { weights[String(name.dropFirst("weights.".count))] = try contents.tensor(name) }
-      if name.hasPrefix("best.") { best[String(name.dropFirst("best.".count))] = try contents.tensor(name) }
+    func part(_ prefix: String) throws -> [String: Tensor] {
+      var found: [String: Tensor] = [:]
+      for name in contents.names where name.hasPrefix(prefix) {
+        found[String(name.dropFirst(prefix.count))] = try contents.tensor(name)
+      }
+      return found
     }
     self.init(
-      state: state, weights: weights, best: best, first: try contents.tensor("optimizer.first").floats(),
-      second: try contents.tensor("optimizer.second").floats())
+      state: state, weights: try part("weights."), best: try part("best."),
+      optimizer: try part("optimizer.").mapValues { $0.floats() })
   }
 
   /// Writes it, complete or not at all.
   func write(to file: URL) throws {
-    var tensors: [String: Tensor] = [
-      "optimizer.first": Tensor(first, shape: [first.count]), "optimizer.second": Tensor(second, shape: [second.count]),
-    ]
+    var tensors: [String: Tensor] = [:]
+    for (name, values) in optimizer { tensors["optimizer." + name] = Tensor(values, shape: [values.count]) }
     for (name, tensor) in weights { tensors["weights." + name] = tensor }
     for (name, tensor) in best { tensors["best." + name] = tensor }
     try writeSafeTensors(tensors, metadata: [Self.note: canonicalJSON(state)], to: file)

@@ -67,8 +67,7 @@ final class TrainingRun {
     defer { batches.stop() }
     var rate = 0.0
     while let batch = try batches.next() {
-      let progress = Double(epoch) + Double(state.step + 1) / Double(plan.steps.count)
-      rate = settings.learningRate(at: min(progress, Double(settings.epochs)))
+      rate = settings.learningRate(step: state.step, of: plan.steps.count, epoch: epoch)
       let report = try step.run(
         batch, number: state.totalSteps, rate: rate,
         random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
@@ -121,10 +120,9 @@ final class TrainingRun {
   private func save() throws {
     var state = state
     state.seconds = seconds
-    state.optimizerSteps = step.state.steps
-    try TrainerCheckpoint(
-      state: state, weights: store.state, best: best, first: step.state.firstMoment, second: step.state.secondMoment
-    ).write(to: checkpoint)
+    state.optimizerSteps = step.state.optimizer.steps
+    try TrainerCheckpoint(state: state, weights: store.state, best: best, optimizer: step.state.optimizer.state)
+      .write(to: checkpoint)
     (saved, stepsSinceSaved) = (Date.now, 0)
     try trainer.onCheckpoint(checkpoint)
   }
@@ -136,7 +134,7 @@ final class TrainingRun {
       throw TrainingError("\(file.path): the checkpoint belongs to \(what); remove it to begin anew")
     }
     try step.state.restore(
-      weights: kept.weights, first: kept.first, second: kept.second, steps: kept.state.optimizerSteps)
+      weights: kept.weights, optimizer: kept.optimizer, steps: kept.state.optimizerSteps)
     state = kept.state
     // The file may be replaced while its mapped tensors are in use; a rename leaves the mapping as it is.
     best = kept.best

@@ -8,7 +8,7 @@ struct Unmask: ParsableCommand {
     commandName: "unmask",
     abstract: "Train and evaluate detectors of manipulated images, speech and video on a cluster of Linux machines.",
     subcommands: [
-      SampleCommand.self
+      BenchmarkCommand.self, ModelsCommand.self, SampleCommand.self,
     ]
   )
 }

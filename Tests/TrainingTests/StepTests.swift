@@ -46,10 +46,10 @@ import Testing
   @Test func `rises, then falls to zero`() {
     var settings = TrainSettings()
     (settings.epochs, settings.learningRate, settings.warmupEpochs) = (10, 2, 2)
-    #expect(settings.learningRate(at: 1) == 1)
-    #expect(settings.learningRate(at: 2) == 2)
-    #expect(abs(settings.learningRate(at: 6) - 1) < 1e-12)
-    #expect(abs(settings.learningRate(at: 10)) < 1e-12)
+    #expect(settings.learningRate(step: 4, of: 5, epoch: 0) == 1)
+    #expect(settings.learningRate(step: 4, of: 5, epoch: 1) == 2)
+    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 5) - 1) < 1e-12)
+    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 9)) < 1e-12)
   }
 }
 

@@ -48,8 +48,7 @@ struct TemporalDifference: Network {
     let centre = mean(perFrame, axes: [1])  // [B, C]
     let centred = perFrame - reshape(centre, [B, 1, Self.widths.last!])
     let deviation = sqrt(mean(square(centred), axes: [1]) + 1e-5)
-    var summary = concat([centre, deviation], axis: 1)  // [B, 2C]
-    if pass.training { summary = dropout(summary, rate: 0.2, random: &pass.random) }
+    let summary = dropout(concat([centre, deviation], axis: 1), rate: 0.2, pass)  // [B, 2C]
     return flatten(head(summary, pass), from: 0)
   }
 

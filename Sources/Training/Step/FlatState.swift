@@ -1,15 +1,13 @@
-import Foundation
 import NN
 import Tensor
 
-/// Everything that a step changes, on flat buffers in the order of the model's parameters: weights, both moments of
-/// AdamW, and the places where a shard's gradients and batch statistics lie in the vector that the tree sums.
+/// Everything that a step changes, on flat buffers in the order of the model's parameters: weights, the
+/// optimizer, and the places where a shard's gradients and batch statistics lie in the vector that the tree sums.
 final class FlatState {
   /// One parameter's place.
   private struct Slot {
     let parameter: Parameter
     let range: Range<Int>
-    let decays: Bool
   }
 
   /// One batch-norm layer's place behind the gradients: means, then variances.
@@ -29,20 +27,21 @@ final class FlatState {
   let vectorCount: Int
 
   private var weights: [Float]
-  /// Steps that the optimizer made.
-  private(set) var steps = 0
-  private(set) var firstMoment: [Float]
-  private(set) var secondMoment: [Float]
+  private(set) var optimizer: Optimizer
+  private let groups: [OptimizerGroup]
 
   /// The state before the first step.
-  init(_ store: ParameterStore) {
+  init(_ store: ParameterStore, weightDecay: Double) {
     self.store = store
     var end = 0
     var slots: [Slot] = []
+    var groups: [OptimizerGroup] = []
     for parameter in store.parameters where parameter.trainable {
       let range = end..<(end + parameter.value.count)
-      // Norms, biases and layer scales are vectors; weights of layers have two axes and more.
-      slots.append(Slot(parameter: parameter, range: range, decays: parameter.value.rank >= 2))
+      slots.append(Slot(parameter: parameter, range: range))
+      // Norms, biases and layer scales are vectors and do not decay; weights of layers have two axes and more.
+      let decay = parameter.value.rank >= 2 ? Float(weightDecay) : 0
+      groups.append(OptimizerGroup(range: range, weightDecay: decay))
       end = range.upperBound
     }
     weightCount = end
@@ -55,21 +54,20 @@ final class FlatState {
       end += 2 * count
     }
     vectorCount = end + 1
-    (self.slots, self.statistics) = (slots, statistics)
+    (self.slots, self.statistics, self.groups) = (slots, statistics, groups)
     slotOf = Dictionary(uniqueKeysWithValues: slots.indices.map { (ObjectIdentifier(slots[$0].parameter), $0) })
     weights = slots.flatMap { $0.parameter.value.floats() }
-    firstMoment = [Float](repeating: 0, count: weightCount)
-    secondMoment = firstMoment
+    optimizer = Optimizer(.adamW(), count: weightCount)
   }
 
   /// Goes back to the state that a checkpoint holds.
-  func restore(weights state: [String: Tensor], first: [Float], second: [Float], steps: Int) throws {
-    guard first.count == weightCount, second.count == weightCount else {
-      throw TrainingError("the checkpoint's optimizer has \(first.count) values where the model has \(weightCount)")
+  func restore(weights state: [String: Tensor], optimizer buffers: [String: [Float]], steps: Int) throws {
+    guard Set(buffers.keys) == Set(optimizer.state.keys), buffers.values.allSatisfy({ $0.count == weightCount }) else {
+      throw TrainingError("the checkpoint's optimizer is not of this model; remove the checkpoint to begin anew")
     }
     try store.load(state)
     weights = slots.flatMap { $0.parameter.value.floats() }
-    (firstMoment, secondMoment, self.steps) = (first, second, steps)
+    (optimizer.state, optimizer.steps) = (buffers, steps)
   }
 
   // MARK: One shard's vector
@@ -104,58 +102,17 @@ final class FlatState {
 
   // MARK: The step
 
-  /// Length of the whole gradient, summed in a fixed order.
-  func norm(_ sum: [Float]) -> Double {
-    // Eight partial sums in double: a fixed order that compilers can keep in vector registers.
-    var parts = SIMD8<Double>(repeating: 0)
-    sum.withUnsafeBufferPointer { sum in
-      var index = 0
-      while index + 8 <= weightCount {
-        let values = SIMD8<Double>(UnsafeRawPointer(sum.baseAddress! + index).loadUnaligned(as: SIMD8<Float>.self))
-        parts += values * values
-        index += 8
-      }
-      while index < weightCount {
-        parts[0] += Double(sum[index]) * Double(sum[index])
-        index += 1
-      }
-    }
-    return parts.sum().squareRoot()
-  }
+  /// The gradients of the tree's sum.
+  func gradient(_ sum: [Float]) -> [Float] { Array(sum[..<weightCount]) }
 
-  /// One step of AdamW with gradients multiplied by `scale`; weights of vectors do not decay.
-  ///
-  /// - Source: Loshchilov & Hutter 2019, arXiv:1711.05101; order of operations as in PyTorch.
-  func step(_ sum: [Float], scale: Float, rate: Double, decay: Double) {
-    steps += 1
-    let (beta1, beta2, epsilon): (Float, Float, Float) = (0.9, 0.999, 1e-8)
-    let correction1 = 1 - pow(Double(beta1), Double(steps))
-    let correction2 = (1 - pow(Double(beta2), Double(steps))).squareRoot()
-    let size = Float(rate / correction1)
-    let root = Float(1 / correction2)
-    for slot in slots {
-      let keep = slot.decays ? Float(1 - rate * decay) : 1
-      let count = slot.range.count
-      sum.withUnsafeBufferPointer { sum in
-        weights.withUnsafeMutableBufferPointer { weights in
-          firstMoment.withUnsafeMutableBufferPointer { first in
-            secondMoment.withUnsafeMutableBufferPointer { second in
-              let start = slot.range.lowerBound
-              let (g, w) = (sum.baseAddress! + start, weights.baseAddress! + start)
-              let (m, v) = (first.baseAddress! + start, second.baseAddress! + start)
-              for i in 0..<count {
-                let gradient = g[i] * scale
-                m[i] += (gradient - m[i]) * (1 - beta1)
-                v[i] = v[i] * beta2 + gradient * gradient * (1 - beta2)
-                w[i] = w[i] * keep - size * m[i] / (v[i].squareRoot() * root + epsilon)
-              }
-            }
-          }
+  /// One step of the optimizer.
+  func step(_ gradient: [Float], rate: Double) {
+    optimizer.step(&weights, gradient: gradient, rate: Float(rate), groups: groups)
+    weights.withUnsafeBufferPointer { weights in
+      for slot in slots {
+        slot.parameter.value = Tensor(slot.parameter.value.shape) { out in
+          _ = out.update(fromContentsOf: weights[slot.range])
         }
-      }
-      let range = slot.range
-      slot.parameter.value = Tensor(slot.parameter.value.shape) { out in
-        weights.withUnsafeBufferPointer { _ = out.update(fromContentsOf: $0[range]) }
       }
     }
   }

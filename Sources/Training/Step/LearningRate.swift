@@ -1,15 +1,16 @@
-import Foundation
+import NN
 
 extension TrainSettings {
-  /// The learning rate after `progress` epochs, parts of one included.
-  func learningRate(at progress: Double) -> Double {
-    guard progress >= warmupEpochs else { return learningRate * progress / warmupEpochs }
-    let rest = Double(epochs) - warmupEpochs
-    let done = rest > 0 ? min(1, (progress - warmupEpochs) / rest) : 1
-    switch schedule {
-    case .constant: return learningRate
-    case .linear: return learningRate * (1 - done)
-    case .cosine: return learningRate * (1 + cos(.pi * done)) / 2
-    }
+  /// The learning rate of one step of an epoch. The warm-up's first step is not wasted on a rate of 0.
+  func learningRate(step: Int, of stepsPerEpoch: Int, epoch: Int) -> Double {
+    let warmup = Int((warmupEpochs * Double(stepsPerEpoch)).rounded())
+    let total = epochs * stepsPerEpoch
+    let rule: NN.Schedule =
+      switch schedule {
+      case .constant: .constant
+      case .linear: .linear(warmup: warmup, total: total)
+      case .cosine: .cosine(warmup: warmup, total: total)
+      }
+    return rule.rate(learningRate, step: epoch * stepsPerEpoch + step + 1)
   }
 }

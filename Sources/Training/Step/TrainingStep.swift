@@ -80,7 +80,7 @@ public final class TrainingStep {
     let (rank, members) = (reducer?.rank ?? 0, reducer?.members ?? 1)
     precondition(members <= settings.logicalShards, "\(members) members for \(settings.logicalShards) shards")
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
-    state = FlatState(store)
+    state = FlatState(store, weightDecay: settings.weightDecay)
     ownShards = ShardTree.shards(ofMember: rank, members: members, shards: settings.logicalShards)
     self.threads = ShardThreads(count: min(threads, ownShards.count), computeThreads: settings.threadsPerShard)
   }
@@ -105,13 +105,13 @@ public final class TrainingStep {
     guard total.count == state.vectorCount else {
       throw TrainingError("step \(number): the group's sum has \(total.count) values, the model \(state.vectorCount)")
     }
-    let report = StepReport(loss: Double(total.last!), gradientNorm: state.norm(total))
+    var gradient = state.gradient(total)
+    let report = StepReport(loss: Double(total.last!), gradientNorm: Clipping.norm(gradient))
     guard report.loss.isFinite && report.gradientNorm.isFinite else {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
     }
-    let clip = settings.clipNorm
-    let scale = clip > 0 && report.gradientNorm > clip ? Float(clip / (report.gradientNorm + 1e-6)) : 1
-    state.step(total, scale: scale, rate: rate, decay: settings.weightDecay)
+    if settings.clipNorm > 0 { Clipping.clip(&gradient, to: settings.clipNorm) }
+    state.step(gradient, rate: rate)
     if let reports = results.lazy.map(\.statistics).first(where: { !$0.isEmpty }) {
       state.store.apply(state.combined(total, like: reports))
     }

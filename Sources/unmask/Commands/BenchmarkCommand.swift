@@ -1,0 +1,64 @@
+import ArgumentParser
+import Models
+import Training
+
+/// Measurements, one JSON line each.
+struct BenchmarkCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "benchmark",
+    abstract: "Measure training steps, decoding and features; one JSON line each.",
+    discussion: """
+      EXAMPLE
+        unmask benchmark train audio-cnn --batch 32 --threads 2
+      """,
+    subcommands: [BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self])
+}
+
+/// How fast the trainer's own step is.
+struct BenchmarkTrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Measure the trainer's own step on made-up input.",
+    discussion: """
+      A step is forward, loss, backward and the optimizer, as in training. Prints one JSON line; step_ms is the median.
+      With one logical shard all threads work on it together; with more, each thread computes a shard.
+
+      EXAMPLE
+        unmask benchmark train audio-cnn --batch 32 --threads 2 --logical-shards 4
+      """)
+
+  @Argument(help: "An architecture; `unmask models list` shows them.")
+  var model: String
+
+  @Option(help: ArgumentHelp("Views (frames, windows, clips) in one step.", valueName: "n"))
+  var batch = 32
+
+  @Option(help: ArgumentHelp("Compute threads.", valueName: "n"))
+  var threads = 2
+
+  @Option(help: ArgumentHelp("Arithmetic: fp32.", valueName: "name"))
+  var precision = "fp32"
+
+  @Option(help: ArgumentHelp("Measured steps, after two that warm up.", valueName: "n"))
+  var steps = 8
+
+  @Option(help: ArgumentHelp("Parts into which a batch is split.", valueName: "n"))
+  var logicalShards = 1
+
+  func validate() throws {
+    guard TrainSettings.Precision(rawValue: precision) != nil else {
+      throw ValidationError("--precision must be fp32.")
+    }
+    for (name, value) in [
+      ("--batch", batch), ("--threads", threads), ("--steps", steps), ("--logical-shards", logicalShards),
+    ] where value < 1 {
+      throw ValidationError("\(name) must be at least 1.")
+    }
+  }
+
+  func run() throws {
+    let benchmark = StepBenchmark(
+      architecture: try ModelRegistry.find(model), batch: batch, threads: threads, logicalShards: logicalShards)
+    print(try benchmark.run(steps: steps).line())
+  }
+}

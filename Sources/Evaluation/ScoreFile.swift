@@ -17,9 +17,23 @@ public enum Part: String, Sendable, Hashable, Codable {
   case test
 }
 
+/// A sample's name within its data set; two data sets may use the same names.
+public struct SampleID: Sendable, Hashable, Codable, CustomStringConvertible {
+  /// The data set.
+  public let dataset: String
+  /// The sample.
+  public let sample: String
+
+  /// Makes a name from its parts.
+  public init(dataset: String, sample: String) { (self.dataset, self.sample) = (dataset, sample) }
+
+  /// `dataset/sample`, or the sample alone.
+  public var description: String { dataset.isEmpty ? sample : "\(dataset)/\(sample)" }
+}
+
 /// One row of a score file: one sample's score by one fold's model, or why there is none.
 public struct ScoreRow: Sendable, Hashable, Codable {
-  /// The sample's name, unique in the run.
+  /// The sample's name, unique in its data set.
   public var sample: String
   /// The data set it is of.
   public var dataset: String
@@ -49,6 +63,8 @@ public struct ScoreRow: Sendable, Hashable, Codable {
     (self.type, self.model, self.score, self.logit, self.reason) = (type, model, score, logit, reason)
   }
 
+  /// The sample's full name.
+  public var id: SampleID { SampleID(dataset: dataset, sample: sample) }
   /// Whether the label is fake.
   public var isFake: Bool { label == .fake }
   /// The logit, from the score where the model gives none.

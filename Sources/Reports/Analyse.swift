@@ -1,15 +1,12 @@
 import Evaluation
 
 extension RunAnalysis {
-  /// How many resamples an interval is made of: 2,000 up to ten thousand items, then fewer, so that a report of many
-  /// items and models is a matter of a minute.
-  static func resamples(_ items: Int) -> Int { min(2000, max(200, 20_000_000 / max(items, 1))) }
-
   /// Computes everything.
   ///
   /// - Throws: `ReportError` for a model without rows, rows of an unknown model, or a sample tested twice by one model.
-  init(_ report: RunReport, scores rows: [ScoreRow]) throws {
-    let samples = SampleIndex(report.samples, rows: rows)
+  init(_ report: RunReport, scores rows: [ScoreRow], resamples: Int = 2000) throws {
+    let samples = SampleIndex(
+      report.samples, rows: rows, models: report.models.filter { !$0.isBaseline }.map(\.name), resamples: resamples)
     let known = report.models.map(\.name) + report.fusions.map(\.name)
     let byModel = Dictionary(grouping: rows, by: \.model)
     if let stranger = byModel.keys.filter({ !known.contains($0) }).min() {
@@ -37,7 +34,7 @@ extension RunAnalysis {
       let rows = byModel[first]!.map { row in
         ScoreRow(
           sample: row.sample, dataset: row.dataset, fold: row.fold, part: row.part,
-          label: samples.label(row.sample) ?? row.label, type: row.type, model: "constant", score: 1)
+          label: samples.label(row.id) ?? row.label, type: row.type, model: "constant", score: 1)
       }
       let facts = RunReport.Model(
         name: "constant", isBaseline: true, modality: "none", architecture: "always answers fake", parameters: 0)
@@ -52,49 +49,35 @@ extension RunAnalysis {
   private static func compare(_ entries: [Entry], _ samples: SampleIndex) -> [Comparison] {
     let entries = entries.filter { $0.name != "constant" }
     var all: [Comparison] = []
-    for scope in ["all fakes"] + samples.kinds {
-      var found: [Comparison] = []
+    for scope in [allScope] + samples.kinds {
+      var pairs: [PairedComparison] = []
       for i in entries.indices {
         for j in entries.indices where j > i {
-          if let pair = compare(entries[i], entries[j], scope, samples) { found.append(pair) }
+          if let pair = compare(entries[i], entries[j], scope, samples) { pairs.append(pair) }
         }
       }
-      // A pair that ranks alike has no p; it does not count among the tests.
-      let tested = found.indices.filter { found[$0].delong.p.value != nil }
-      for (index, p) in zip(tested, holm(tested.map { found[$0].delong.p.value! })) { found[index].adjusted = p }
-      all += found
+      all += PairedComparison.adjust(pairs).map { Comparison(scope: scope, pair: $0) }
     }
     return all
   }
 
-  private static func compare(_ a: Entry, _ b: Entry, _ scope: String, _ samples: SampleIndex) -> Comparison? {
-    let kind: String? = scope == "all fakes" ? nil : scope
-    let shared = samples.slice(kind.map { [$0] }).filter { a.scores[$0.id] != nil && b.scores[$0.id] != nil }
-    let fake = shared.map { $0.label == .fake }
-    let scores = [a, b].map { entry in shared.map { entry.scores[$0.id]! } }
-    guard let delong = DeLong(scores: scores, fake: fake) else { return nil }
-    let right = [a, b].map { entry in
-      shared.map { entry.decisions[$0.id]! == ($0.label == .fake) ? 1 : 0 }
+  private static func compare(_ a: Entry, _ b: Entry, _ scope: String, _ samples: SampleIndex) -> PairedComparison? {
+    let kind: String? = scope == allScope ? nil : scope
+    let shared = samples.slice(kind.map { [$0] }).filter { a.scores[$0.name] != nil && b.scores[$0.name] != nil }
+    let wholeRun = kind == nil && a.folds.map(\.fold) == b.folds.map(\.fold)
+    let side = { (entry: Entry) in
+      PairedComparison.Model(
+        name: entry.name, scores: shared.map { entry.scores[$0.name]! },
+        decisions: shared.map { entry.decisions[$0.name]! },
+        foldAreas: wholeRun ? samples.foldAreas(entry, entry.folds) : [])
     }
-    let bootstrap = Bootstrap(resamples: resamples(shared.count), seed: seed(scope, a.name, b.name))
-    var resampled: PairedT?
-    if kind == nil, a.folds.count > 2, a.folds.map(\.fold) == b.folds.map(\.fold) {
-      let differences = zip(samples.foldAreas(a, a.folds), samples.foldAreas(b, b.folds)).compactMap { x, y in
-        x.flatMap { x in y.map { x - $0 } }
-      }
-      if differences.count == a.folds.count {
-        // k folds: a test part is 1 / (k - 1) of the rest.
-        resampled = PairedT(differences: differences, train: Double(differences.count - 1), test: 1)
-      }
-    }
-    return Comparison(
-      scope: scope, first: a.name, second: b.name, items: shared.count, areas: (delong.areas[0], delong.areas[1]),
-      delong: delong.compare(0, 1),
-      bootstrap: bootstrap.areaDifference(
-        first: scores[0], second: scores[1], fake: fake, groups: samples.groups(shared.map(\.id))),
-      adjusted: nil,
-      mcNemar: McNemar(labels: shared.map { _ in 1 }, first: right[0], second: right[1]), resampled: resampled)
+    return PairedComparison(
+      side(a), side(b), fake: shared.map { $0.label == .fake }, groups: samples.groups(shared.map(\.name)),
+      bootstrap: samples.bootstrap(shared.count, seed(scope, a.name, b.name)))
   }
+
+  /// The scope of comparisons on all fakes.
+  static let allScope = "all fakes"
 }
 
 extension RunAnalysis.Entry {
@@ -117,10 +100,10 @@ extension RunAnalysis.Entry {
     (self.name, self.role, self.modality, self.architecture) = (name, role, modality, architecture)
     (self.facts, self.rule) = (facts, rule)
     let test = rows.filter { $0.part == .test }
-    var seen: Set<String> = []
-    for row in test where !seen.insert(row.sample).inserted {
+    var seen: Set<SampleID> = []
+    for row in test where !seen.insert(row.id).inserted {
       throw ReportError(
-        "\(name) has two test scores of sample \(row.sample); a sample is in the test part of one fold only")
+        "\(name) has two test scores of sample \(row.id); a sample is in the test part of one fold only")
     }
     failed = Dictionary(grouping: test.filter { $0.score == nil }, by: \.reason).mapValues(\.count)
 
@@ -128,7 +111,7 @@ extension RunAnalysis.Entry {
       grouping: rows.filter { $0.part == .validation && $0.score != nil }, by: \.fold
     ).values.compactMap { rows in
       RankedScores(
-        scores: rows.map { $0.score! }, fake: rows.map { (samples.label($0.sample) ?? $0.label) == .fake }
+        scores: rows.map { $0.score! }, fake: rows.map { (samples.label($0.id) ?? $0.label) == .fake }
       ).areaUnderCurve.value
     }.sorted()  // so that the sum does not depend on the order of a dictionary
     validationArea =
@@ -136,7 +119,7 @@ extension RunAnalysis.Entry {
 
     var folds: [RunAnalysis.FoldResult] = []
     var confusion = ConfusionMatrix(truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0)
-    var decisions: [String: Bool] = [:]
+    var decisions: [SampleID: Bool] = [:]
     for fold in Set(test.map(\.fold)).sorted() {
       let validation = rows.filter { $0.fold == fold && $0.part == .validation && $0.score != nil }
       let all = test.filter { $0.fold == fold }
@@ -155,11 +138,11 @@ extension RunAnalysis.Entry {
           validationItems: validation.count, metrics: MetricValues(items),
           atHalf: MetricValues(ScoredItems(scores: scores, fake: fake, logits: logits, threshold: 0.5))))
       confusion += items.confusion
-      for row in scored { decisions[row.sample] = row.score! >= threshold }
+      for row in scored { decisions[row.id] = row.score! >= threshold }
     }
     (self.folds, self.confusion, self.decisions) = (folds, confusion, decisions)
 
-    foldMembers = Dictionary(grouping: test, by: \.fold).mapValues { $0.map(\.sample) }
+    foldMembers = Dictionary(grouping: test, by: \.fold).mapValues { $0.map(\.id) }
     let scored = test.filter { $0.score != nil }
     let (values, fake) = (scored.map { $0.score! }, scored.map(\.isFake))
     let logits = scored.allSatisfy { $0.logit != nil } ? scored.map { $0.logit! } : nil
@@ -167,14 +150,21 @@ extension RunAnalysis.Entry {
     pooled = MetricValues(items)
     pooledAtHalf = MetricValues(ScoredItems(scores: values, fake: fake, logits: logits, threshold: 0.5))
     curve = items.ranked.sparseCurve
-    let groups = samples.groups(scored.map(\.sample))
+    let groups = samples.groups(scored.map(\.id))
     delong = DeLong(scores: [values], fake: fake)?.interval()
-    bootstrap = Bootstrap(resamples: RunAnalysis.resamples(values.count), seed: seed(name)).areaUnderCurve(
-      scores: values, fake: fake, groups: groups)
-    scores = Dictionary(uniqueKeysWithValues: scored.map { ($0.sample, $0.score!) })
+    bootstrap = samples.bootstrap(values.count, seed(name))
+      .areaUnderCurve(
+        scores: values, fake: fake, groups: groups)
+    scores = Dictionary(uniqueKeysWithValues: scored.map { ($0.id, $0.score!) })
     let byID = scores
     let slice = { (title: String, kinds: [String]?) in RunAnalysis.Slice(title, kinds, byID, samples, name) }
-    kinds = samples.kinds.map { slice($0, [$0]) }
+    // A kind is seen by a model whose own rows call it fake; a fusion learns the sample's label, so it is told of all.
+    let taught = Set(rows.filter { $0.isFake }.map { $0.type.isEmpty ? "unspecified" : $0.type })
+    kinds = samples.kinds.map { kind in
+      var found = slice(kind, [kind])
+      found.seen = taught.contains(kind)
+      return found
+    }
     allFakes = slice("all fakes", nil)
     visibleFakes = slice(samples.visibleKinds.joined(separator: " + "), samples.visibleKinds)
     var warnings: [String] = []
@@ -189,28 +179,29 @@ extension RunAnalysis.Entry {
 
 extension RunAnalysis.Slice {
   fileprivate init(
-    _ title: String, _ kinds: [String]?, _ scores: [String: Double], _ samples: SampleIndex, _ model: String
+    _ title: String, _ kinds: [String]?, _ scores: [SampleID: Double], _ samples: SampleIndex, _ model: String
   ) {
-    let items = samples.slice(kinds).filter { scores[$0.id] != nil }
-    let (values, fake) = (items.map { scores[$0.id]! }, items.map { $0.label == .fake })
+    let items = samples.slice(kinds).filter { scores[$0.name] != nil }
+    let (values, fake) = (items.map { scores[$0.name]! }, items.map { $0.label == .fake })
     let ranked = RankedScores(scores: values, fake: fake)
     (name, fakes, reals, area) = (title, ranked.positives, ranked.negatives, ranked.areaUnderCurve)
     delong = DeLong(scores: [values], fake: fake)?.interval()
-    bootstrap = Bootstrap(resamples: RunAnalysis.resamples(values.count), seed: seed(model, title)).areaUnderCurve(
-      scores: values, fake: fake, groups: samples.groups(items.map(\.id)))
+    bootstrap = samples.bootstrap(values.count, seed(model, title))
+      .areaUnderCurve(
+        scores: values, fake: fake, groups: samples.groups(items.map(\.name)))
   }
 }
 
 extension RunAnalysis.ProbeResult {
   fileprivate init(_ probe: RunReport.Probe, _ samples: SampleIndex) {
-    let items = samples.slice(nil).filter { probe.values[$0.id]?.isFinite == true }
-    let (values, fake) = (items.map { probe.values[$0.id]! }, items.map { $0.label == .fake })
+    let measured = zip(samples.samples, probe.values).filter { $1?.isFinite == true }
+    let items = measured.map(\.0)
+    let (values, fake) = (measured.map { $1! }, items.map { $0.label == .fake })
     (name, unit, self.items) = (probe.name, probe.unit, items.count)
     area = RankedScores(scores: values, fake: fake).areaUnderCurve
     delong = DeLong(scores: [values], fake: fake)?.interval()
-    bootstrap = Bootstrap(resamples: RunAnalysis.resamples(values.count), seed: seed("probe", probe.name))
-      .areaUnderCurve(
-        scores: values, fake: fake, groups: samples.groups(items.map(\.id)))
+    bootstrap = samples.bootstrap(values.count, seed("probe", probe.name)).areaUnderCurve(
+      scores: values, fake: fake, groups: samples.groups(items.map(\.name)))
   }
 }
 
@@ -219,41 +210,53 @@ struct SampleIndex: Sendable {
   let kinds: [String]
   let visibleKinds: [String]
   let groupCount: Int
-  private let samples: [RunReport.Sample]
-  private let byID: [String: RunReport.Sample]
+  let samples: [RunReport.Sample]
+  private let byID: [SampleID: RunReport.Sample]
   private let groupNumbers: [String: Int]
+  private let resamples: Int
 
   /// Without a sample list, the rows' labels stand for the samples'.
-  init(_ given: [RunReport.Sample], rows: [ScoreRow]) {
+  init(_ given: [RunReport.Sample], rows: [ScoreRow], models: [String], resamples: Int) {
+    self.resamples = resamples
     var samples = given
     if samples.isEmpty {
-      var seen: Set<String> = []
-      for row in rows where row.part == .test && seen.insert(row.sample).inserted {
+      var seen: Set<SampleID> = []
+      for row in rows where row.part == .test && seen.insert(row.id).inserted {
         samples.append(
-          RunReport.Sample(id: row.sample, dataset: row.dataset, label: row.label, type: row.type, group: row.sample))
+          RunReport.Sample(
+            id: row.sample, dataset: row.dataset, label: row.type.isEmpty ? row.label : .fake, type: row.type))
       }
     }
     self.samples = samples
-    byID = Dictionary(samples.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    byID = Dictionary(samples.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let fakes = samples.filter { $0.label == .fake }
     kinds = Set(fakes.map { Self.kind($0) }).sorted()
-    let visible = fakes.filter { sample in
-      sample.audioLabel == .fake || sample.visualLabel == .fake
-        || (sample.audioLabel == nil && sample.visualLabel == nil)
-    }
-    visibleKinds = Set(visible.map { Self.kind($0) }).sorted()
+    // Visible: some model's own rows call a sample of the kind fake.
+    let taught = Set(rows.filter { $0.isFake && models.contains($0.model) }.map(\.id))
+    visibleKinds = Set(fakes.filter { taught.contains($0.name) }.map { Self.kind($0) }).sorted()
     var numbers: [String: Int] = [:]
     for sample in samples {
-      let group = sample.group.isEmpty ? sample.id : sample.group
+      let group = Self.group(sample)
       if numbers[group] == nil { numbers[group] = numbers.count }
     }
     groupNumbers = numbers
     groupCount = numbers.count
   }
 
-  private static func kind(_ sample: RunReport.Sample) -> String { sample.type.isEmpty ? "unspecified" : sample.type }
+  /// A sample without a group is its own.
+  private static func group(_ sample: RunReport.Sample) -> String {
+    sample.group.isEmpty ? "\u{1F}\(sample.name)" : sample.group
+  }
 
-  func label(_ id: String) -> Truth? { byID[id]?.label }
+  static func kind(_ sample: RunReport.Sample) -> String { sample.type.isEmpty ? "unspecified" : sample.type }
+
+  /// How intervals are made: fewer resamples for more than ten thousand items, so that a report of many items and models
+  /// is a matter of a minute.
+  func bootstrap(_ items: Int, _ seed: UInt64) -> Bootstrap {
+    Bootstrap(resamples: min(resamples, max(200, 20_000_000 / max(items, 1))), seed: seed, expanded: true)
+  }
+
+  func label(_ id: SampleID) -> Truth? { byID[id]?.label }
 
   /// All real samples, and the fakes of some kinds (nil: all).
   func slice(_ kinds: [String]?) -> [RunReport.Sample] {
@@ -262,12 +265,12 @@ struct SampleIndex: Sendable {
   }
 
   /// Group indices from 0 without gaps.
-  func groups(_ ids: [String]) -> [Int] {
+  func groups(_ ids: [SampleID]) -> [Int] {
     var dense: [Int: Int] = [:]
     return ids.map { id in
       let sample = byID[id]
       // A sample that is not listed is its own group.
-      let number = sample.flatMap { groupNumbers[$0.group.isEmpty ? $0.id : $0.group] } ?? -1 - dense.count
+      let number = sample.flatMap { groupNumbers[Self.group($0)] } ?? -1 - dense.count
       if let index = dense[number] { return index }
       dense[number] = dense.count
       return dense.count - 1
@@ -278,8 +281,8 @@ struct SampleIndex: Sendable {
   func foldAreas(_ entry: RunAnalysis.Entry, _ folds: [RunAnalysis.FoldResult]) -> [Double?] {
     folds.map { fold in
       let ids = entry.foldMembers[fold.fold] ?? []
-      let items = ids.compactMap { byID[$0] }.filter { entry.scores[$0.id] != nil }
-      return RankedScores(scores: items.map { entry.scores[$0.id]! }, fake: items.map { $0.label == .fake })
+      let items = ids.compactMap { byID[$0] }.filter { entry.scores[$0.name] != nil }
+      return RankedScores(scores: items.map { entry.scores[$0.name]! }, fake: items.map { $0.label == .fake })
         .areaUnderCurve.value
     }
   }

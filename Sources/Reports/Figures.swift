@@ -133,6 +133,7 @@ struct Figures {
       entries.count <= 5
       ? entries.count : [4, 5, 3].min { a, b in (a - entries.count % a) % a < (b - entries.count % b) % b }!
     let rows = (entries.count + columns - 1) / columns
+    let (width, height) = (Double(230 * columns + 60), Double(225 * rows + 10))
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -157,7 +158,8 @@ struct Figures {
     }
     let script = """
       \(Self.frame)
-      set multiplot layout \(rows),\(columns) margins 0.07,0.99,\(rows == 1 ? 0.16 : 0.1),\(rows == 1 ? 0.86 : 0.92) spacing 0.055,\(rows > 2 ? 0.1 : 0.16)
+      set multiplot layout \(rows),\(columns) margins \(number(34 / width, 3)),\(number(1 - 8 / width, 3)),\
+        \(number(34 / height, 3)),\(number(1 - 34 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
       unset border
       unset colorbox
       unset key
@@ -173,7 +175,7 @@ struct Figures {
       name: "confusion_matrices",
       caption: "Decisions on the test parts of all folds, each at the threshold that its fold's validation part chose; "
         + "percentages are of the row.",
-      width: 230 * columns + 60, height: 235 * rows + 40, script: script, blocks: blocks)
+      width: Int(width), height: Int(height), script: script, blocks: blocks)
   }
 
   /// Losses and validation AUC by epoch, one line a fold.
@@ -251,7 +253,7 @@ struct Figures {
           entry: entry, main: analysis.headline(entry), other: both ? entry.allFakes : nil)
       },
       caption: "Fusions and single models judged alike, by the sample's own label, with 95 % intervals"
-        + " (bootstrap over groups)\(both ? "; filled: the kinds that some modality can see, hollow: all fakes" : "").")
+        + " (bootstrap over groups)\(both ? "; filled: the kinds that some model can see, hollow: all fakes" : "").")
   }
 
   /// Every entry, judged by its own label.
@@ -262,7 +264,7 @@ struct Figures {
         ForestRow(
           entry: entry,
           main: RunAnalysis.Slice(
-            name: "", fakes: 0, reals: 0, area: entry.pooled["auc"], delong: entry.delong, bootstrap: entry.bootstrap),
+            name: "", fakes: 0, reals: 0, area: entry.pooled["auc"], delong: entry.interval, bootstrap: nil),
           other: nil)
       },
       caption: "AUC of all test scores together with 95 % intervals (bootstrap over groups). Single-modality models "

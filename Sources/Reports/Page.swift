@@ -55,7 +55,7 @@ struct Page {
     text += ", tells real from fake with an AUC of <b>\(area(main.area))</b>\(range(main.interval))"
     if split {
       text +=
-        " on the kinds that some modality can see (\(escaped(analysis.visibleKinds.joined(separator: ", ")))), and of "
+        " on the kinds that some model can see (\(escaped(analysis.visibleKinds.joined(separator: ", ")))), and of "
       text += "<b>\(area(chosen.allFakes.area))</b>\(range(chosen.allFakes.interval)) on all fakes"
     }
     text += ".</p><p>It was chosen among \(candidates) models and fusions by its validation AUC; its test scores were "
@@ -64,12 +64,12 @@ struct Page {
       let slice = analysis.headline(single)
       text += "<p>The best single model by validation, <b>\(escaped(single.name))</b>, reaches \(area(slice.area))"
       text += "\(range(slice.interval)) on the same samples."
-      if let pair = pair(chosen.name, single.name, "all fakes") {
+      if let pair = pair(chosen.name, single.name) {
         let sign = pair.first == chosen.name ? 1.0 : -1
         let ends = [pair.delong.interval.lower * sign, pair.delong.interval.upper * sign].sorted()
         text += " On all fakes the difference is \(signed(pair.delong.difference * sign)) "
         text +=
-          "[\(signed(ends[0])), \(signed(ends[1]))], \(probability(pair.adjusted)) after Holm's adjustment (DeLong)."
+          "[\(signed(ends[0])), \(signed(ends[1]))], \(probability(pair.adjustedP)) after Holm's adjustment (DeLong)."
       }
       text += "</p>"
     }
@@ -145,7 +145,8 @@ struct Page {
       for entry in analysis.entries where entry.role == role {
         let pooled = entry.pooled["auc"]
         let interval = entry.interval.map(bracket) ?? ""
-        var cells = ["<b>\(escaped(entry.name))</b><small>\(escaped(entry.architecture))</small>", badge(entry)]
+        let detail = entry.architecture == entry.name ? "" : "<small>\(escaped(entry.architecture))</small>"
+        var cells = ["<b>\(escaped(entry.name))</b>\(detail)", badge(entry)]
         cells += metrics.map { spread(entry.spread($0 == "eer" ? "eer_interp" : $0)) }
         cells.append(pooled.value.map { "\(number($0))<small>\(interval)</small>" } ?? undefined(pooled))
         cells.append(entry.facts?.trainingMinutes.map { number($0, 1) } ?? "–")
@@ -164,23 +165,28 @@ struct Page {
 
   private var kinds: String {
     guard !analysis.kinds.isEmpty else { return "<p>The samples have no fakes.</p>" }
-    var table = HTMLTable(["model", "modality"] + analysis.kinds + ["all fakes"])
+    let together = analysis.visibleKinds.count < analysis.kinds.count && analysis.visibleKinds.count > 1
+    var table = HTMLTable(
+      ["model", "modality"] + analysis.kinds + (together ? ["the kinds some model can see"] : []) + ["all fakes"])
     for entry in analysis.entries where entry.name != "constant" {
       table.append(
         ["<b>\(escaped(entry.name))</b>", badge(entry)]
-          + (entry.kinds + [entry.allFakes]).map { slice in
+          + (entry.kinds + (together ? [entry.visibleFakes] : []) + [entry.allFakes]).map { slice in
             guard let value = slice.area.value else { return undefined(slice.area) }
             let chance = slice.interval?.contains(0.5) ?? true
             let strength = Int((min(1, max(0, (value - 0.5) * 2)) * 100).rounded())
             return
-              "<span class=\"heat\(chance ? " chance" : "")\" style=\"--h:\(chance ? 0 : strength)%\">\(number(value))"
+              "<span class=\"heat\(chance ? " chance" : "")\(slice.seen ? "" : " unseen")\" style=\"--h:\(chance ? 0 : strength)%\">\(number(value))"
               + "<small>\(slice.interval.map(bracket) ?? "")</small></span>"
           }, group: entry.role.rawValue)
     }
     let counts = analysis.entries.first?.kinds.map { "\(escaped($0.name)) \($0.fakes)" }.joined(separator: ", ") ?? ""
+    let visible =
+      together ? "Kinds that some model can see: \(escaped(analysis.visibleKinds.joined(separator: ", ")))." : ""
     return table.html
       + "<p class=\"note\">AUC of all real samples against the fakes of one kind, by the sample's own label, over all test "
-      + "folds; grey where the 95 % interval contains 0.5, that is, where chance would do. Fakes of each kind: \(counts).</p>"
+      + "folds; without colour where the 95 % interval contains 0.5, that is, where chance would do. <span class=\"unseen\">Dotted</span>: the "
+      + "model cannot see this kind, since its modality is not manipulated there. \(visible) Fakes of each kind: \(counts).</p>"
   }
 
   private var figures: String {

@@ -13,9 +13,16 @@ extension Page {
         "<span class=\"verdict \(row.verdict.lowercased())\">\(escaped(row.verdict))</span>", escaped(row.advice),
       ])
     }
-    var folds = HTMLTable(["fold", "part", "real", "fake", "groups"])
-    for row in report.folds {
-      folds.append(["\(row.fold)", escaped(row.part), "\(row.real)", "\(row.fake)", "\(row.groups)"])
+    // One row a fold: real / fake (groups) of each part.
+    let parts = ["train", "validation", "test"].filter { part in report.folds.contains { $0.part == part } }
+    var folds = HTMLTable(["fold"] + parts.flatMap { ["\($0): real", "fake", "groups"] })
+    for fold in Set(report.folds.map(\.fold)).sorted() {
+      var cells = ["\(fold)"]
+      for part in parts {
+        let row = report.folds.first { $0.fold == fold && $0.part == part }
+        cells += [row?.real, row?.fake, row?.groups].map { $0.map(grouped) ?? "–" }
+      }
+      folds.append(cells)
     }
     var leaks = HTMLTable(["check", "found", "looked at", "detail"])
     for row in report.leaks {
@@ -79,9 +86,9 @@ extension Page {
     guard let chosen = analysis.chosen else { return "<p>There is nothing to compare.</p>" }
     var table = HTMLTable([
       "\(escaped(chosen.name)) against", "AUC", "its AUC", "difference", "DeLong 95 %", "groups 95 %", "p (Holm)",
-      "decisions only it / only the other got right", "McNemar p", "over folds p",
+      "only it right / only the other", "McNemar p", "over folds p",
     ])
-    for pair in analysis.comparisons where pair.scope == "all fakes" {
+    for pair in analysis.comparisons.filter({ $0.scope == RunAnalysis.allScope }).map(\.pair) {
       guard pair.first == chosen.name || pair.second == chosen.name else { continue }
       let straight = pair.first == chosen.name
       let sign = straight ? 1.0 : -1
@@ -91,18 +98,18 @@ extension Page {
         return "[\(signed(ends[0])), \(signed(ends[1]))]"
       }
       let (mine, other) = (
-        straight ? pair.areas.first : pair.areas.second, straight ? pair.areas.second : pair.areas.first
+        straight ? pair.firstArea : pair.secondArea, straight ? pair.secondArea : pair.firstArea
       )
       let counts = [pair.mcNemar.onlyFirst, pair.mcNemar.onlySecond]
       table.append([
         "<b>\(escaped(straight ? pair.second : pair.first))</b>", number(mine), number(other),
         signed(pair.delong.difference * sign), ends(pair.delong.interval), ends(pair.bootstrap),
-        probability(pair.adjusted, bare: true),
-        "\(counts[straight ? 0 : 1]) / \(counts[straight ? 1 : 0])", probability(pair.mcNemar.p, bare: true),
-        probability(pair.resampled?.p.value, bare: true),
+        probability(pair.adjustedP, bare: true),
+        "\(counts[straight ? 0 : 1]) / \(counts[straight ? 1 : 0])", probability(pair.mcNemarP, bare: true),
+        probability(pair.folds?.p.value, bare: true),
       ])
     }
-    let pairs = analysis.comparisons.filter { $0.scope == "all fakes" }.count
+    let pairs = analysis.comparisons.filter { $0.scope == RunAnalysis.allScope }.count
     return table.orNone("There are too few samples for a paired test.")
       + "<p class=\"note\">All fakes, by the sample's own label, on samples that both scored. p: DeLong's test of the "
       + "pooled AUCs, adjusted by Holm over all \(pairs) pairs. Groups: bootstrap over groups, which respects that clips "
@@ -157,13 +164,15 @@ extension Page {
     }
     return
       "<p>Validation parts chose the epoch to keep, thresholds and fusion weights; no test score did. Intervals are "
-      + "percentiles of a bootstrap over groups with a fixed seed; where resampling cannot vary (a perfect AUC) Newcombe's "
+      + "percentiles of a bootstrap over groups with a fixed seed, widened for few groups as Student's t is (Hesterberg 2015); where resampling cannot vary (a perfect AUC) Newcombe's "
       + "score interval stands instead. A value that does not exist is called undefined, with its reason, and is left out of "
       + "means.</p>" + rules.orNone("No fusions were made.")
       + "<details><summary>Definitions of \(Metric.all.count) metrics</summary>\(table.html)</details>"
   }
 
-  func pair(_ a: String, _ b: String, _ scope: String) -> RunAnalysis.Comparison? {
-    analysis.comparisons.first { $0.scope == scope && Set([$0.first, $0.second]) == [a, b] }
+  func pair(_ a: String, _ b: String) -> PairedComparison? {
+    analysis.comparisons.first { comparison in
+      comparison.scope == RunAnalysis.allScope && Set([comparison.pair.first, comparison.pair.second]) == [a, b]
+    }?.pair
   }
 }

@@ -12,7 +12,7 @@ enum PageStyle {
     *{box-sizing:border-box}html{-webkit-text-size-adjust:100%}
     body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
     "Noto Sans","DejaVu Sans",sans-serif}
-    main{max-width:1120px;margin:0 auto;padding:2.2rem 1.25rem 4rem}
+    main{max-width:1180px;margin:0 auto;padding:2.2rem 1.25rem 4rem}
     .kicker{margin:0;color:var(--accent);font-weight:600;font-size:.8rem;letter-spacing:.08em;text-transform:uppercase}
     h1{margin:.1rem 0 .3rem;font-size:2rem;line-height:1.2;overflow-wrap:anywhere}
     h2{margin:3rem 0 .8rem;font-size:1.35rem;line-height:1.25}h3{margin:1.7rem 0 .5rem;font-size:1.02rem}
@@ -30,15 +30,17 @@ enum PageStyle {
     border-left:3px solid var(--accent);border-radius:6px}.remarks li{margin:.2rem 0}
     .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
     table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-    th,td{padding:.42rem .7rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
+    th,td{padding:.42rem .6rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
     tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:600;font-size:.8rem;vertical-align:bottom}
     td.n,th.n{text-align:right}td small{display:block;color:var(--soft);font-size:.78rem;font-weight:400}
     tr.first td{border-top:2px solid var(--line)}
     th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}
+    td:first-child{max-width:14rem;white-space:normal;overflow-wrap:anywhere}
     .undefined{color:var(--soft);font-style:italic}.wrap{white-space:normal;overflow-wrap:anywhere}
     .badge{display:inline-block;padding:0 .5em;border-radius:1em;font-size:.78rem;border:1px solid currentColor}
-    .heat{display:block;margin:-.42rem -.7rem;padding:.42rem .7rem;background:rgba(var(--heat),calc(var(--h)*.55))}
-    .heat.chance{color:var(--soft)}
+    .heat{display:block;margin:-.42rem -.6rem;padding:.42rem .6rem;background:rgba(var(--heat),calc(var(--h)*.55))}
+    .heat.chance{color:var(--soft)}.unseen{text-decoration:underline dotted var(--soft);text-underline-offset:3px}
+    .unseen small{text-decoration:none;display:block}
     .verdict{font-weight:600}.verdict.good{color:var(--good)}.verdict.moderate{color:#a66a00}.verdict.severe{color:var(--warn)}
     @media (prefers-color-scheme:dark){.verdict.moderate{color:#e0b050}}
     figure{margin:0 0 2rem}figure svg{display:block;width:100%;height:auto;margin:0 auto}figcaption{margin-top:.4rem}
@@ -47,7 +49,8 @@ enum PageStyle {
     font:.82rem/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
     details{margin:1rem 0}summary{cursor:pointer;color:var(--accent);margin-bottom:.5rem}
     @media (max-width:640px){main{padding:1.4rem .9rem 3rem}h1{font-size:1.6rem}.lead{font-size:1.08rem}
-    .tiles{grid-template-columns:1fr 1fr}.tile b{font-size:1.35rem}}
+    .tiles{grid-template-columns:1fr 1fr}.tile b{font-size:1.35rem}
+    td:first-child{max-width:38vw;min-width:26vw}th,td{padding:.4rem .5rem}.heat{margin:-.4rem -.5rem;padding:.4rem .5rem}}
     @media print{nav{display:none}.scroll{overflow:visible}section{break-inside:auto}}
 
     """
@@ -60,8 +63,8 @@ enum PageStyle {
     body = body.replacing(
       "<rect x=\"0\" y=\"0\" width=\"\(figure.width)\" height=\"\(figure.height)\" fill=\"#ffffff\"/>", with: "")
     let rgb = [0x3F, 0x46, 0x51]  // Figures.ink
-    body = body.replacing("rgb(\(rgb[0]),\(rgb[1]),\(rgb[2]))", with: "currentColor")
-    body = body.replacing("rgb( \(rgb[0]),  \(rgb[1]),  \(rgb[2]))", with: "currentColor")
+    body = body.replacing("rgb(\(rgb[0]),\(rgb[1]),\(rgb[2]))", with: "var(--ink)")
+    body = body.replacing("rgb( \(rgb[0]),  \(rgb[1]),  \(rgb[2]))", with: "var(--ink)")
     body = body.replacing("id='", with: "id='\(figure.name)-").replacing("'#gp", with: "'#\(figure.name)-gp")
     body = body.replacing("\"gnuplot_canvas\"", with: "\"\(figure.name)-canvas\"")
     body = body.replacing("font-family=\"DejaVu Sans\"", with: "font-family=\"DejaVu Sans,Verdana,sans-serif\"")

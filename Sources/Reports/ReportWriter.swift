@@ -20,12 +20,18 @@ public enum ReportWriter {
   /// - Parameter scores: the rows of all models, baselines and fusions, of all folds and parts.
   /// - Throws: `FileProblem` or `ReportError`. A missing gnuplot is not an error: the outcome and the page say so.
   public static func write(_ report: RunReport, scores: [ScoreRow], to directory: URL) throws -> Outcome {
-    let analysis = try RunAnalysis(report, scores: scores)
+    try write(report, scores: scores, to: directory, gnuplot: Gnuplot())
+  }
+
+  static func write(
+    _ report: RunReport, scores: [ScoreRow], to directory: URL, gnuplot: Gnuplot?, resamples: Int = 2000
+  ) throws -> Outcome {
+    let analysis = try RunAnalysis(report, scores: scores, resamples: resamples)
     let results = directory.appending(path: "Results")
     for table in analysis.tables { try writeAtomically(table.csv, to: results.appending(path: table.file)) }
     var drawings: [(figure: Figure, svg: String)] = []
     var missing: String?
-    if let gnuplot = Gnuplot() {
+    if let gnuplot {
       for figure in Figures(analysis: analysis, report: report).all {
         drawings.append((figure, try gnuplot.draw(figure, in: directory.appending(path: "Figures"))))
       }

@@ -120,7 +120,8 @@ extension RunAnalysis {
     var table = ResultTable(
       "per_kind_results.csv",
       [
-        "model", "kind", "modality", "type", "fakes", "reals", "auc", "delong_low", "delong_high", "bootstrap_low",
+        "model", "kind", "modality", "type", "seen", "fakes", "reals", "auc", "delong_low", "delong_high",
+        "bootstrap_low",
         "bootstrap_high", "note",
       ])
     for entry in entries {
@@ -128,7 +129,8 @@ extension RunAnalysis {
       if visibleKinds.count < kinds.count, visibleKinds.count > 1 { slices.append(entry.visibleFakes) }
       for slice in slices + [entry.allFakes] {
         table.append([
-          entry.name, entry.role.rawValue, entry.modality, slice.name, "\(slice.fakes)", "\(slice.reals)",
+          entry.name, entry.role.rawValue, entry.modality, slice.name, slice.seen ? "yes" : "no", "\(slice.fakes)",
+          "\(slice.reals)",
           cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper), cell(slice.bootstrap?.lower),
           cell(slice.bootstrap?.upper), slice.area.reason ?? "",
         ])
@@ -146,14 +148,17 @@ extension RunAnalysis {
         "delong_p", "delong_p_holm", "bootstrap_low", "bootstrap_high", "only_a_right", "only_b_right", "mcnemar_p",
         "nadeau_bengio_t", "nadeau_bengio_p", "note",
       ])
-    for pair in comparisons {
-      table.append([
-        pair.scope, pair.first, pair.second, "\(pair.items)", cell(pair.areas.first), cell(pair.areas.second),
-        cell(pair.delong.difference), cell(pair.delong.interval.lower), cell(pair.delong.interval.upper),
-        cell(pair.delong.z), cell(pair.delong.p), cell(pair.adjusted), cell(pair.bootstrap?.lower),
-        cell(pair.bootstrap?.upper), "\(pair.mcNemar.onlyFirst)", "\(pair.mcNemar.onlySecond)", cell(pair.mcNemar.p),
-        cell(pair.resampled?.t.value), cell(pair.resampled?.p.value), pair.delong.z.reason ?? "",
-      ])
+    for comparison in comparisons {
+      let pair = comparison.pair
+      var cells = [
+        comparison.scope, pair.first, pair.second, "\(pair.items)", cell(pair.firstArea), cell(pair.secondArea),
+      ]
+      cells += [pair.delong.difference, pair.delong.interval.lower, pair.delong.interval.upper].map { cell($0) }
+      cells += [pair.delong.z.value, pair.delong.p.value, pair.adjustedP, pair.bootstrap?.lower, pair.bootstrap?.upper]
+        .map { cell($0) }
+      cells += ["\(pair.mcNemar.onlyFirst)", "\(pair.mcNemar.onlySecond)", cell(pair.mcNemarP)]
+      cells += [cell(pair.folds?.t.value), cell(pair.folds?.p.value), pair.delong.z.reason ?? ""]
+      table.append(cells)
     }
     return table
   }

@@ -9,7 +9,7 @@ struct RunAnalysis: Sendable {
   let entries: [Entry]
   /// Kinds of fake, in order of their names.
   let kinds: [String]
-  /// Kinds that some modality's label marks as fake: those that a single-modality model can see.
+  /// Kinds that some model can see: its own label calls them fake.
   let visibleKinds: [String]
   /// Paired tests on all fakes, then on each kind.
   let comparisons: [Comparison]
@@ -50,11 +50,11 @@ struct RunAnalysis: Sendable {
     let allFakes: Slice
     let visibleFakes: Slice
     /// Scores by sample, test only.
-    let scores: [String: Double]
+    let scores: [SampleID: Double]
     /// Test samples by fold.
-    let foldMembers: [Int: [String]]
+    let foldMembers: [Int: [SampleID]]
     /// Decisions by sample, at each fold's threshold.
-    let decisions: [String: Bool]
+    let decisions: [SampleID: Bool]
     /// Rows without a score, by reason.
     let failed: [String: Int]
     let warnings: [String]
@@ -88,24 +88,15 @@ struct RunAnalysis: Sendable {
     let area: Measure
     let delong: Interval?
     let bootstrap: Interval?
+    /// Whether the model was taught that this kind is fake: its own rows say so.
+    var seen = true
     var interval: Interval? { RunAnalysis.interval(bootstrap, delong) }
   }
 
-  /// A paired comparison of two entries on the samples that both scored.
+  /// A paired comparison of two entries on the samples that both scored: all fakes, or one kind.
   struct Comparison: Sendable {
     let scope: String
-    let first: String
-    let second: String
-    let items: Int
-    let areas: (first: Double, second: Double)
-    let delong: DeLong.Comparison
-    let bootstrap: Interval?
-    /// Adjusted over all pairs of the scope.
-    var adjusted: Double?
-    /// Decisions at the chosen thresholds.
-    let mcNemar: McNemar
-    /// Over folds' AUC (all fakes only).
-    let resampled: PairedT?
+    let pair: PairedComparison
   }
 
   /// A probe's AUC.

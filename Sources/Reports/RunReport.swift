@@ -51,7 +51,7 @@ public struct RunReport: Sendable, Codable {
 
   /// One sample and what is true of it.
   public struct Sample: Sendable, Codable, Hashable {
-    /// Its name, as in score files.
+    /// Its name within its data set, as in score files.
     public var id: String
     /// The data set it is of.
     public var dataset: String
@@ -65,6 +65,9 @@ public struct RunReport: Sendable, Codable {
     public var type: String
     /// The group that no two folds share.
     public var group: String
+
+    /// Its full name.
+    public var name: SampleID { SampleID(dataset: dataset, sample: id) }
 
     /// Makes a sample.
     public init(
@@ -218,11 +221,11 @@ public struct RunReport: Sendable, Codable {
     public var name: String
     /// Its unit.
     public var unit: String
-    /// Its value by sample.
-    public var values: [String: Double]
+    /// Its value on each sample, in the order of `samples`; nil where it cannot be measured.
+    public var values: [Double?]
 
     /// Makes a probe.
-    public init(name: String, unit: String, values: [String: Double]) {
+    public init(name: String, unit: String, values: [Double?]) {
       (self.name, self.unit, self.values) = (name, unit, values)
     }
   }

@@ -9,6 +9,7 @@ struct Unmask: ParsableCommand {
     abstract: "Train and evaluate detectors of manipulated images, speech and video on a cluster of Linux machines.",
     subcommands: [
       BenchmarkCommand.self, ModelsCommand.self, SampleCommand.self,
+      EvaluateCommand.self, CompareCommand.self, FuseCommand.self, ReportCommand.self,
     ]
   )
 }

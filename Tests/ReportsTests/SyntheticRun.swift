@@ -79,7 +79,7 @@ struct SyntheticRun {
           trainingMinutes: model.baseline ? 0.02 : 1.4, inferenceMilliseconds: model.baseline ? 0.8 : 11.6,
           training: model.baseline ? [] : training))
     }
-    let truth = Dictionary(uniqueKeysWithValues: report.samples.map { ($0.id, $0.label) })
+    let truth = Dictionary(uniqueKeysWithValues: report.samples.map { ($0.name, $0.label) })
     let members = ["frames", "voice", "motion"]
     let single = scores
     for rule in FusionRule.allCases {
@@ -129,8 +129,8 @@ struct SyntheticRun {
       .init(name: "samples tested twice", found: 0, checked: 144),
     ]
     for (name, unit) in [("duration", "s"), ("level", "dBFS"), ("file size", "bytes"), ("leading silence", "s")] {
-      let values = report.samples.map { ($0.id, Double.random(in: 0..<1, using: &noise)) }
-      report.probes.append(.init(name: name, unit: unit, values: Dictionary(uniqueKeysWithValues: values)))
+      let values = report.samples.map { _ in Double.random(in: 0..<1, using: &noise) }
+      report.probes.append(.init(name: name, unit: unit, values: values))
     }
     report.failures = [.init(subject: "clip-017", stage: "decode", reason: "the file has no audio stream")]
     report.versions = [

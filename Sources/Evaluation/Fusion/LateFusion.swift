@@ -28,31 +28,34 @@ public struct LateFusion: Sendable {
   ///     sample's. Where it is missing, all models' labels of the sample must agree.
   /// - Throws: `EvaluationError` for a model without rows, a sample scored twice, labels that disagree, or a rule that
   ///   cannot be fitted; it names them.
-  public func fuse(_ rows: [ScoreRow], truth: [String: Truth] = [:]) throws -> Result {
+  public func fuse(_ rows: [ScoreRow], truth: [SampleID: Truth] = [:]) throws -> Result {
     struct Key: Hashable {
-      let fold: Int, part: Part, sample: String
+      let fold: Int, part: Part, sample: SampleID
+    }
+    struct Scored: Hashable {
+      let model: String, key: Key
     }
     var table: [Key: (first: ScoreRow, scores: [String: Double], label: Truth, reasons: [String])] = [:]
     var order: [Key] = []
     var seen: Set<String> = []
-    var twice: Set<[String]> = []
+    var twice: Set<Scored> = []
     let members = Set(models)
     for row in rows where members.contains(row.model) {
       seen.insert(row.model)
-      guard twice.insert([row.model, "\(row.fold)", row.part.rawValue, row.sample]).inserted else {
+      let key = Key(fold: row.fold, part: row.part, sample: row.id)
+      guard twice.insert(Scored(model: row.model, key: key)).inserted else {
         throw EvaluationError(
-          "model \(row.model) scored sample \(row.sample) twice in the \(row.part.rawValue) part of fold \(row.fold); "
+          "model \(row.model) scored sample \(row.id) twice in the \(row.part.rawValue) part of fold \(row.fold); "
             + "give each score file once")
       }
-      let key = Key(fold: row.fold, part: row.part, sample: row.sample)
-      let label = truth[row.sample] ?? row.label
+      let label = truth[row.id] ?? row.label
       if table[key] == nil {
         order.append(key)
         table[key] = (row, [:], label, [])
       }
       guard table[key]!.label == label else {
         throw EvaluationError(
-          "the score files disagree on whether sample \(row.sample) is fake; name a table with the samples' own labels "
+          "the score files disagree on whether sample \(row.id) is fake; name a table with the samples' own labels "
             + "(--labels samples.csv)")
       }
       if let score = row.score {
@@ -80,7 +83,7 @@ public struct LateFusion: Sendable {
       let entry = table[key]!
       let score = fitted[key.fold]!.apply(entry.scores)
       return ScoreRow(
-        sample: key.sample, dataset: entry.first.dataset, fold: key.fold, part: key.part, label: entry.label,
+        sample: entry.first.sample, dataset: entry.first.dataset, fold: key.fold, part: key.part, label: entry.label,
         type: entry.first.type, model: name, score: score, logit: score.map(logit),
         reason: score == nil ? "no model scored it (\(entry.reasons.joined(separator: "; ")))" : "")
     }

@@ -52,11 +52,11 @@ for orientation in range(1, 9):
         rgb.save(out / name, exif=exif, **options); add(name, 2 if kind == "jpg" else 0)
 
 
-def png(name, width, height, depth, colour, rows, pixels, palette=None):
+def png(name, width, height, depth, colour, rows, pixels, palette=None, behind=b""):
     def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     body = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     if palette is not None: body += chunk(b"PLTE", palette.tobytes())
-    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    data = zlib.compress(b"".join(b"\0" + row for row in rows) + behind)
     for i in range(0, len(data), 500): body += chunk(b"IDAT", data[i:i + 500])
     (out / name).write_bytes(b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b""))
     add(name, pixels=pixels)
@@ -77,6 +77,9 @@ for depth in (1, 2, 4):
     png(f"grey{depth}.png", 13, 11, depth, 0, rows, np.repeat(grey[:, :, None], 3, 2))
     palette = rng.integers(0, 256, (1 << depth, 3), dtype=np.uint8)
     png(f"palette{depth}.png", 13, 11, depth, 3, rows, palette[values], palette)
+
+png("extra_data.png", 13, 11, 8, 2, [row.tobytes() for row in high[:, :, :1].repeat(3, 2)], high[:, :, :1].repeat(3, 2),
+    behind=bytes(100))
 
 # Refused with a reason: which of its pictures would be the sample?
 frames = [Image.fromarray(picture(20, 16)) for _ in range(3)]

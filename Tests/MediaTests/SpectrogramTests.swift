@@ -16,6 +16,7 @@ import Testing
       let pad_mode: String
       let n_mels: Int
       let mel_scale: String
+      let mel_norm: String?
       let f_min: Double
       let f_max: Double
       let n_mfcc: Int
@@ -26,7 +27,8 @@ import Testing
       func configuration(_ scale: FilterScale, _ bands: Int) -> SpectrogramConfiguration {
         SpectrogramConfiguration(
           sampleRate: sample_rate, fftSize: n_fft, windowLength: win_length, hopLength: hop_length,
-          padding: pad_mode == "reflect" ? .reflect : .zero, scale: scale, bands: bands, lowest: f_min, highest: f_max)
+          padding: pad_mode == "reflect" ? .reflect : .zero, scale: scale,
+          height: mel_norm == "slaney" ? .area : .peak, bands: bands, lowest: f_min, highest: f_max)
       }
     }
     let definitions: [Definition]

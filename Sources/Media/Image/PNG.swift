@@ -155,10 +155,21 @@ private func inflate(
     }
     source = UnsafeRawPointer(whole)
   }
-  switch libdeflate_zlib_decompress(inflater, source, compressed, target, expected, nil) {
+  var result = libdeflate_zlib_decompress(inflater, source, compressed, target, expected, nil)
+  if result == LIBDEFLATE_INSUFFICIENT_SPACE {
+    // Some writers add a few bytes behind the last row, which other readers ignore.
+    let capacity = expected + 65_536
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    defer { larger.deallocate() }
+    var filled = 0
+    result = libdeflate_zlib_decompress(inflater, source, compressed, larger, capacity, &filled)
+    target.update(from: larger, count: min(filled, expected))
+  }
+  switch result {
   case LIBDEFLATE_SUCCESS: return
   case LIBDEFLATE_SHORT_OUTPUT: throw MediaError(.damaged, path: path, "PNG: its picture data ends too early")
-  case LIBDEFLATE_INSUFFICIENT_SPACE: throw MediaError(.damaged, path: path, "PNG: it has more data than its size says")
+  case LIBDEFLATE_INSUFFICIENT_SPACE:
+    throw MediaError(.damaged, path: path, "PNG: it has more data than its size says")
   default: throw MediaError(.damaged, path: path, "PNG: its compressed data is damaged or breaks off")
   }
 }

@@ -3,13 +3,13 @@
 import CMedia
 import Foundation
 
-/// How the centres of the filters are spaced, and how high the filters are.
+/// How the centres of the filters are spaced.
 public enum FilterScale: String, Sendable, Codable, Hashable, CaseIterable {
-  /// 2595 log10(1 + f / 700), filters of peak 1: torchaudio's default.
+  /// 2595 log10(1 + f / 700): torchaudio's default.
   case melHTK = "mel-htk"
-  /// Linear to 1 kHz, then logarithmic, filters of equal area: librosa's default.
+  /// Linear to 1 kHz, then logarithmic: librosa's default.
   case melSlaney = "mel-slaney"
-  /// Equally spaced, filters of peak 1: for LFCC.
+  /// Equally spaced: for LFCC.
   case linear
 
   func position(_ hertz: Double) -> Double {
@@ -29,6 +29,14 @@ public enum FilterScale: String, Sendable, Codable, Hashable, CaseIterable {
   }
 }
 
+/// How high the filters are.
+public enum FilterHeight: String, Sendable, Codable, Hashable, CaseIterable {
+  /// Every filter reaches 1: torchaudio's default.
+  case peak
+  /// Every filter has the same area, 2 divided by its width in hertz at the peak: librosa's default ("slaney").
+  case area
+}
+
 /// Triangular filters, each kept from its first to its last bin that is not zero.
 struct FilterBank: Sendable {
   let count: Int
@@ -37,15 +45,16 @@ struct FilterBank: Sendable {
   private(set) var offsets: [Int] = [0]
   private(set) var weights: [Float] = []
 
-  init(scale: FilterScale, count: Int, bins: Int, sampleRate: Int, lowest: Double, highest: Double) {
-    self.count = count
+  init(_ c: SpectrogramConfiguration, bins: Int) {
+    count = c.bands
     self.bins = bins
-    let (from, to) = (scale.position(lowest), scale.position(highest))
+    let scale = c.scale
+    let (from, to) = (scale.position(c.lowest), scale.position(c.highest))
     let edges = (0..<(count + 2)).map { scale.hertz(from + (to - from) * Double($0) / Double(count + 1)) }
-    let spacing = Double(sampleRate) / 2 / Double(max(1, bins - 1))
+    let spacing = Double(c.sampleRate) / 2 / Double(max(1, bins - 1))
     for i in 0..<count {
       let (low, centre, high) = (edges[i], edges[i + 1], edges[i + 2])
-      let height = scale == .melSlaney ? 2 / (high - low) : 1
+      let height = c.height == .area ? 2 / (high - low) : 1
       let row = (0..<bins).map { bin in
         let f = Double(bin) * spacing
         return max(0, min((f - low) / (centre - low), (high - f) / (high - centre))) * height

@@ -25,8 +25,10 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
   public var hopLength: Int
   /// What surrounds the sound.
   public var padding: Padding
-  /// Spacing and height of the filters.
+  /// Spacing of the filters.
   public var scale: FilterScale
+  /// Height of the filters.
+  public var height: FilterHeight
   /// Number of filters.
   public var bands: Int
   /// Lower edge of the first filter in hertz.
@@ -37,7 +39,7 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
   /// A configuration; `highest` is half the sample rate when nil.
   public init(
     sampleRate: Int = 16_000, fftSize: Int, windowLength: Int? = nil, hopLength: Int, padding: Padding,
-    scale: FilterScale, bands: Int, lowest: Double = 0, highest: Double? = nil
+    scale: FilterScale, height: FilterHeight = .peak, bands: Int, lowest: Double = 0, highest: Double? = nil
   ) {
     self.sampleRate = sampleRate
     self.fftSize = fftSize
@@ -45,6 +47,7 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
     self.hopLength = hopLength
     self.padding = padding
     self.scale = scale
+    self.height = height
     self.bands = bands
     self.lowest = lowest
     self.highest = highest ?? Double(sampleRate) / 2
@@ -62,7 +65,7 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
 
   /// 64 ms windows every 16 ms at 16 kHz, silent ends, Slaney mel filters of equal area: librosa's way.
   public static func librosaMel(bands: Int = 64) -> Self {
-    Self(fftSize: 1024, hopLength: 256, padding: .zero, scale: .melSlaney, bands: bands)
+    Self(fftSize: 1024, hopLength: 256, padding: .zero, scale: .melSlaney, height: .area, bands: bands)
   }
 }
 
@@ -104,8 +107,7 @@ public final class Spectrogram: Sendable {
       if k < 0 || k >= c.windowLength { return 0 }
       return Float(0.5 - 0.5 * cos(2 * .pi * Double(k) / Double(c.windowLength)))
     }
-    bank = FilterBank(
-      scale: c.scale, count: c.bands, bins: plan.bins, sampleRate: c.sampleRate, lowest: c.lowest, highest: c.highest)
+    bank = FilterBank(c, bins: plan.bins)
   }
 
   /// The filters, `[bands, fftSize / 2 + 1]`.

@@ -36,10 +36,11 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
   /// Upper edge of the last filter in hertz.
   public var highest: Double
 
-  /// A configuration; `highest` is half the sample rate when nil.
+  /// A configuration. When nil, `highest` is half the sample rate, and `height` what goes with the scale where it comes
+  /// from: `area` for `melSlaney`, `peak` for the others.
   public init(
     sampleRate: Int = 16_000, fftSize: Int, windowLength: Int? = nil, hopLength: Int, padding: Padding,
-    scale: FilterScale, height: FilterHeight = .peak, bands: Int, lowest: Double = 0, highest: Double? = nil
+    scale: FilterScale, height: FilterHeight? = nil, bands: Int, lowest: Double = 0, highest: Double? = nil
   ) {
     self.sampleRate = sampleRate
     self.fftSize = fftSize
@@ -47,7 +48,7 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
     self.hopLength = hopLength
     self.padding = padding
     self.scale = scale
-    self.height = height
+    self.height = height ?? (scale == .melSlaney ? .area : .peak)
     self.bands = bands
     self.lowest = lowest
     self.highest = highest ?? Double(sampleRate) / 2
@@ -65,7 +66,7 @@ public struct SpectrogramConfiguration: Sendable, Hashable, Codable {
 
   /// 64 ms windows every 16 ms at 16 kHz, silent ends, Slaney mel filters of equal area: librosa's way.
   public static func librosaMel(bands: Int = 64) -> Self {
-    Self(fftSize: 1024, hopLength: 256, padding: .zero, scale: .melSlaney, height: .area, bands: bands)
+    Self(fftSize: 1024, hopLength: 256, padding: .zero, scale: .melSlaney, bands: bands)
   }
 }
 

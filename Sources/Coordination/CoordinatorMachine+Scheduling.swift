@@ -74,7 +74,7 @@ extension CoordinatorMachine {
     jobs[name]!.attempts += 1
     let job = jobs[name]!
     attempts[token] = AttemptRecord(
-      token: token, job: name,
+      token: token, job: name, started: now,
       members: members.map {
         MemberRecord(worker: $0, expires: now + configuration.lease, progress: nil, movedAt: now)
       })

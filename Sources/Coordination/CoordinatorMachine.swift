@@ -15,6 +15,7 @@ public struct CoordinatorMachine: Sendable {
   let order: [String]
   var attempts: [UInt64: AttemptRecord] = [:]
   var lastToken: UInt64
+  var fingerprint: String
   var joined = 0
   var decisions: [Decision<CoordinatorAction>] = []
   /// How the run ended, once it has.
@@ -34,6 +35,7 @@ public struct CoordinatorMachine: Sendable {
     started = now
     order = specs.map(\.id)
     lastToken = restored.lastToken
+    fingerprint = configuration.fingerprint.isEmpty ? restored.fingerprint : configuration.fingerprint
     for spec in specs {
       var job = JobRecord(spec: spec, state: .blocked, since: now)
       job.attempts = restored.attempts[spec.id] ?? 0
@@ -49,7 +51,7 @@ public struct CoordinatorMachine: Sendable {
         continue
       }
       attempts[attempt.token] = AttemptRecord(
-        token: attempt.token, job: attempt.job,
+        token: attempt.token, job: attempt.job, started: now,
         members: attempt.members.map {
           MemberRecord(worker: $0, expires: now + configuration.lease, progress: nil, movedAt: now)
         })
@@ -185,6 +187,7 @@ public struct CoordinatorMachine: Sendable {
     switch message {
     case .heartbeat(let heartbeat):
       workers[id]!.isDraining = heartbeat.draining
+      if let ended { return decide(.send(peer, .runEnded(ending(ended))), "") }  // it has not heard of the end
       renew(id, heartbeat.held, now)
       decide(.send(peer, .heartbeatSeen(HeartbeatSeen())), "")
     case .bye(let bye): leave(id, bye.reason, now)
@@ -205,13 +208,15 @@ public struct CoordinatorMachine: Sendable {
         "the worker is unmask \(hello.version), the coordinator \(configuration.version); install the same version on both"
       )
     }
-    guard
-      hello.fingerprint.isEmpty || configuration.fingerprint.isEmpty || hello.fingerprint == configuration.fingerprint
-    else {
+    if fingerprint.isEmpty, !hello.fingerprint.isEmpty, ended == nil {
+      fingerprint = hello.fingerprint
+      decide(.adoptFingerprint(fingerprint), "the run's numerics are those of worker \(hello.name): \(fingerprint)")
+    }
+    guard hello.fingerprint.isEmpty || hello.fingerprint == fingerprint || ended != nil else {
       return refuse(
         .fingerprint,
-        "the worker's numerics (\(hello.fingerprint)) differ from the run's (\(configuration.fingerprint)), so that its "
-          + "results would have other bits; use machines of one kind")
+        "the worker's numerics (\(hello.fingerprint)) differ from the run's (\(fingerprint)), so that its results would "
+          + "have other bits; use machines of one kind")
     }
     if let ended { return decide(.send(peer, .runEnded(ending(ended))), "worker \(hello.name) came after the end") }
     let id = header.sender
@@ -334,13 +339,15 @@ public struct CoordinatorMachine: Sendable {
       if rank == 0 {
         decide(
           .send(worker.peer, .jobClosed(JobClosed(job: attempt.job, token: token, isAccepted: true, reason: ""))),
-          "job \(attempt.job) is done by worker \(worker.hello.name)")
+          "job \(attempt.job) is done by worker \(worker.hello.name) in \(seconds(attempt, now))")
       } else if !member.isFinished {
         let cancel = Cancel(job: attempt.job, token: token, code: .cancelled, reason: "the job is done")
         decide(.send(worker.peer, .cancel(cancel)), "")
       }
     }
-    if attempt.members[0].worker == 0 { decide(.say, "job \(attempt.job) is done by the coordinator") }
+    if attempt.members[0].worker == 0 {
+      decide(.say, "job \(attempt.job) is done by the coordinator in \(seconds(attempt, now))")
+    }
     unblock(now)
   }
 
@@ -352,7 +359,7 @@ public struct CoordinatorMachine: Sendable {
     jobs[name]!.avoided.insert(id)
     let tries = "failure \(jobs[name]!.failures) of \(jobs[name]!.spec.maxAttempts)"
     let place = workers[id].map { "worker \($0.hello.name)" } ?? "the coordinator"
-    end(token, "job \(name) failed on \(place) (\(tries)): \(sentence)", now)
+    end(token, "job \(name) failed on \(place) after \(seconds(attempt, now)) (\(tries)): \(sentence)", now)
     if jobs[name]!.failures >= jobs[name]!.spec.maxAttempts { giveUp(name, "\(sentence) (on \(place))", now) }
   }
 
@@ -360,7 +367,7 @@ public struct CoordinatorMachine: Sendable {
   mutating func lose(_ token: UInt64, _ reason: String, _ now: Milliseconds) {
     guard let attempt = attempts[token] else { return }
     jobs[attempt.job]!.losses += 1
-    end(token, "an attempt of job \(attempt.job) is lost: \(reason)", now)
+    end(token, "an attempt of job \(attempt.job) is lost after \(seconds(attempt, now)): \(reason)", now)
     if jobs[attempt.job]!.losses >= configuration.lossLimit {
       giveUp(
         attempt.job, "it lost its worker \(configuration.lossLimit) times without getting further; the last: \(reason)",
@@ -382,6 +389,11 @@ public struct CoordinatorMachine: Sendable {
     }
     jobs[attempt.job]!.token = nil
     setState(attempt.job, .ready, now)
+  }
+
+  private func seconds(_ attempt: AttemptRecord, _ now: Milliseconds) -> String {
+    let tenths = (now - attempt.started) / 100
+    return "\(tenths / 10).\(tenths % 10) s"
   }
 
   private mutating func giveUp(_ name: String, _ sentence: String, _ now: Milliseconds) {

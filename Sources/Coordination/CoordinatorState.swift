@@ -8,7 +8,7 @@ public struct CoordinatorConfiguration: Sendable {
   public var experiment: String
   /// The program's version.
   public var version: String
-  /// The run's numerics; empty if it does not matter.
+  /// The run's numerics; empty if the first worker's shall be the run's.
   public var fingerprint: String
   /// This process's number in message headers.
   public var incarnation: UInt64
@@ -74,6 +74,8 @@ public struct RestoredRun: Sendable {
   public var attempts: [String: Int] = [:]
   /// The highest token ever given.
   public var lastToken: UInt64 = 0
+  /// The run's numerics, once a worker has shown them.
+  public var fingerprint = ""
 
   /// A run that starts for the first time.
   public init() {}
@@ -126,6 +128,7 @@ struct MemberRecord: Sendable {
 struct AttemptRecord: Sendable {
   let token: UInt64
   let job: String
+  let started: Milliseconds
   var members: [MemberRecord]
   /// What it published, while that is being written down.
   var outputs: [ArtifactReference] = []

@@ -39,6 +39,8 @@ public enum CoordinatorAction: Sendable, Equatable {
   case cancelHere(token: UInt64, Cancel)
   /// Note that a job was given up.
   case giveUp(job: String, sentence: String)
+  /// Write the run's numerics into the ledger: the results' bits depend on them.
+  case adoptFingerprint(String)
   /// Only a sentence for the log, which is the reason.
   case say
   /// The run is over.

@@ -36,6 +36,8 @@ public final class Ledger {
     public var attempts: [String: Int] = [:]
     /// The highest token ever given.
     public var lastToken: UInt64 = 0
+    /// The run's numerics, once a worker has shown them.
+    public var fingerprint = ""
   }
 
   /// The file's path.
@@ -118,12 +120,18 @@ public final class Ledger {
           contents.attempts[row["job"]] = row["n"]
         }
         contents.lastToken = UInt64(try Int64.fetchOne(database, sql: "SELECT MAX(token) FROM attempts") ?? 0)
+        contents.fingerprint = try String.fetchOne(database, sql: "SELECT fingerprint FROM run") ?? ""
         return contents
       }
     }
   }
 
   // MARK: - Writing
+
+  /// Writes what the run's numerics are.
+  public func adopt(fingerprint: String) throws {
+    try write { try $0.execute(sql: "UPDATE run SET fingerprint = ?", arguments: [fingerprint]) }
+  }
 
   /// Writes that an attempt begins.
   public func beginAttempt(job: String, token: UInt64, members: [UInt64], names: [String]) throws {
@@ -282,7 +290,7 @@ public final class Ledger {
       try database.execute(
         sql: """
           CREATE TABLE run (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, experiment TEXT NOT NULL,
-            version TEXT NOT NULL, starts INTEGER NOT NULL, created_at REAL NOT NULL);
+            version TEXT NOT NULL, starts INTEGER NOT NULL, created_at REAL NOT NULL, fingerprint TEXT NOT NULL DEFAULT '');
           CREATE TABLE jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, token INTEGER NOT NULL, finished_at REAL NOT NULL,
             why TEXT NOT NULL);
           CREATE TABLE attempts (token INTEGER PRIMARY KEY, job TEXT NOT NULL, members TEXT NOT NULL,

@@ -39,6 +39,7 @@ extension CoordinatorService {
     case .cancelHere(let token, let cancel):
       if local?.token == token { local?.cancel(JobCancelled(.cancelled, cancel.reason)) }
     case .giveUp(let job, let sentence): try ledger.giveUp(job: job, sentence: sentence)
+    case .adoptFingerprint(let fingerprint): try ledger.adopt(fingerprint: fingerprint)
     case .say: break
     case .end: endedAt = monotonicMilliseconds()
     }

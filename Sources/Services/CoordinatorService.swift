@@ -4,7 +4,7 @@ import Ledger
 import Logging
 import Synchronization
 import Transport
-import Wire
+public import Wire
 
 /// Gets a run done: keeps the ledger and the run's files, gives jobs to workers that join, and does the coordinator's
 /// own jobs. It can be killed at any moment; made again with the same arguments, it goes on.
@@ -38,6 +38,7 @@ public final class CoordinatorService: @unchecked Sendable {
   var completed: (begin: UploadBegin, file: URL)?
   private let inbox = Mutex<[LocalEvent]>([])
   private let isStopping = Atomic(false)
+  private let published: Mutex<StatusReply>
 
   /// What comes from the coordinator's own compute thread.
   enum LocalEvent: Sendable {
@@ -86,6 +87,7 @@ public final class CoordinatorService: @unchecked Sendable {
     restored.open = contents.open.map { .init(job: $0.job, token: $0.token, members: $0.members) }
     restored.attempts = contents.attempts
     restored.lastToken = contents.lastToken
+    restored.fingerprint = contents.fingerprint
     let timing = options.timing
     machine = CoordinatorMachine(
       CoordinatorConfiguration(
@@ -93,6 +95,7 @@ public final class CoordinatorService: @unchecked Sendable {
         incarnation: incarnation, shared: shared, heartbeat: timing.heartbeat, lease: timing.lease,
         groupPatience: timing.groupPatience, stall: timing.stall, lossLimit: options.lossLimit),
       jobs: plan.jobs, restored: restored, now: monotonicMilliseconds())
+    published = Mutex(machine.status(monotonicMilliseconds()))
     // Last, so that nobody hears of a coordinator that then fails to start.
     endpoint = try Endpoint.listener(at: listen)
     address = endpoint.address
@@ -136,6 +139,9 @@ public final class CoordinatorService: @unchecked Sendable {
     return contents
   }
 
+  /// How the run is, at most a tick old. Cheap, and for any thread.
+  public func status() -> StatusReply { published.withLock { $0 } }
+
   /// Asks `serve` to return soon. Workers go on computing and wait for the same command to be given again.
   public func stop() {
     isStopping.store(true, ordering: .releasing)
@@ -164,6 +170,8 @@ public final class CoordinatorService: @unchecked Sendable {
       try takeLocal()
       if monotonicMilliseconds() >= nextTick {
         try handle(.tick)
+        let status = machine.status(monotonicMilliseconds())
+        published.withLock { $0 = status }
         nextTick = monotonicMilliseconds() + min(100, options.timing.heartbeat / 2)
       }
       if monotonicMilliseconds() >= nextFlush {
@@ -174,11 +182,12 @@ public final class CoordinatorService: @unchecked Sendable {
       if let endedAt, machine.workerCount == 0 || monotonicMilliseconds() - endedAt > 3_000 { break }
     }
     try ledger.flush()
-    return outcome()
+    let status = machine.status(monotonicMilliseconds())
+    published.withLock { $0 = status }
+    return outcome(status)
   }
 
-  private func outcome() -> RunOutcome {
-    let status = machine.status(monotonicMilliseconds())
+  private func outcome(_ status: StatusReply) -> RunOutcome {
     let failures = status.jobs.filter { $0.state == .failed || $0.state == .abandoned }
       .map { RunOutcome.Failure(job: $0.id, sentence: $0.why) }
     let sentence =

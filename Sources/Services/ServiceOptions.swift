@@ -25,8 +25,8 @@ public struct ServiceOptions: Sendable {
   public var timing = Timing()
   /// The program's version; a worker of another one is refused.
   public var version: String
-  /// What the numerics of this machine are (a hash of kernel samples); workers of another fingerprint are refused if
-  /// both sides name one.
+  /// What the numerics of this machine are (a hash of kernel samples). A run takes on its first worker's, unless the
+  /// coordinator names some, and refuses workers with others.
   public var fingerprint = ""
   /// The largest sum that a group may ask for, in bytes.
   public var reduceLimit = 1 << 30

@@ -1,0 +1,93 @@
+import ShardTree
+import Testing
+import Wire
+
+@testable import Coordination
+
+@Suite struct `sums over a group` {
+  /// What a member sends: each of its nodes has the value 1/(3 + shard), three elements.
+  func message(
+    _ step: Int, rank: Int, members: Int, shards: Int = 4, total: Int = 3, token: UInt64 = 1
+  ) -> (ReduceSums, [[UInt8]]) {
+    let range = ShardTree.shards(ofMember: rank, members: members, shards: shards)
+    let leaves = range.map { shard in
+      ShardTree.Sum(low: shard, high: shard + 1, values: (0..<total).map { 1 / Float(3 + shard + step + $0) })
+    }
+    let sums = ShardTree.combine(leaves, shards: shards)
+    let frames = sums.map { bytes(of: $0.values[...]) }
+    let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
+    return (
+      ReduceSums(
+        job: "j", token: token, step: step, shards: shards, offset: 0, total: sums.isEmpty ? 0 : total, nodes: nodes),
+      frames
+    )
+  }
+
+  func whole(_ step: Int) -> [Float] {
+    let leaves = (0..<4).map { shard in
+      ShardTree.Sum(low: shard, high: shard + 1, values: (0..<3).map { 1 / Float(3 + shard + step + $0) })
+    }
+    return ShardTree.root(of: leaves, shards: 4)!
+  }
+
+  @Test(arguments: [1, 2, 3, 4, 6]) func `have the same bits for every number of members`(members: Int) {
+    var rounds = ReduceRounds(limit: 1 << 20)
+    for step in 0..<3 {
+      var last = ReduceRounds.Outcome.waits
+      for rank in (0..<members).reversed() {
+        #expect(last == .waits)
+        let (sums, frames) = message(step, rank: rank, members: members)
+        last = rounds.add(sums, frames: frames, rank: rank, members: members)
+      }
+      #expect(last == .complete([.init(offset: 0, total: 3, values: whole(step))]))
+    }
+  }
+
+  @Test func `are given again to a member that lost them, once`() {
+    var rounds = ReduceRounds(limit: 1 << 20)
+    for step in 0...1 {
+      for rank in 0...1 {
+        let (sums, frames) = message(step, rank: rank, members: 2)
+        _ = rounds.add(sums, frames: frames, rank: rank, members: 2)
+      }
+    }
+    for step in 0...1 {
+      let (sums, frames) = message(step, rank: 0, members: 2)
+      let again = rounds.add(sums, frames: frames, rank: 0, members: 2)
+      #expect(again == .again([.init(offset: 0, total: 3, values: whole(step))]))
+    }
+  }
+
+  @Test func `count a repeated contribution once`() {
+    var rounds = ReduceRounds(limit: 1 << 20)
+    let (first, frames) = message(0, rank: 0, members: 2)
+    #expect(rounds.add(first, frames: frames, rank: 0, members: 2) == .waits)
+    #expect(rounds.add(first, frames: frames, rank: 0, members: 2) == .waits)
+    let (second, others) = message(0, rank: 1, members: 2)
+    #expect(
+      rounds.add(second, frames: others, rank: 1, members: 2)
+        == .complete([.init(offset: 0, total: 3, values: whole(0))]))
+  }
+
+  @Test func `break when members contradict each other, never trap`() {
+    func outcome(_ change: (inout ReduceSums, inout [[UInt8]]) -> Void) -> Bool {
+      var rounds = ReduceRounds(limit: 1 << 20)
+      let (first, frames) = message(0, rank: 0, members: 2)
+      _ = rounds.add(first, frames: frames, rank: 0, members: 2)
+      var (second, others) = message(0, rank: 1, members: 2)
+      change(&second, &others)
+      if case .broken = rounds.add(second, frames: others, rank: 1, members: 2) { return true }
+      return false
+    }
+    #expect(outcome { sums, _ in sums.step = 5 })
+    #expect(outcome { sums, _ in sums.total = 4 })
+    #expect(outcome { sums, _ in sums.total = 1 << 40 })
+    #expect(outcome { sums, _ in sums.shards = 8 })
+    #expect(outcome { sums, _ in sums.offset = 1 })
+    #expect(outcome { sums, _ in sums.nodes[0].low = 1 })
+    #expect(outcome { sums, _ in sums.nodes[0].low = 3 })
+    #expect(outcome { _, frames in frames[0][0] ^= 1 })
+    #expect(outcome { _, frames in frames[0].removeLast() })
+    #expect(outcome { sums, frames in (sums.nodes, frames) = ([], []) })
+  }
+}

@@ -1,0 +1,54 @@
+import Coordination
+import Testing
+import Wire
+
+@Suite struct `simulated runs` {
+  static func jobs(_ random: inout Random) -> [JobSpec] {
+    var jobs: [JobSpec] = []
+    for index in 0..<8 {
+      let id = "job/\(index)"
+      jobs.append(
+        JobSpec(
+          id: id, kind: "k", arguments: random.below(4) == 0 ? ["fails": "once"] : [:],
+          dependencies: index > 2 && random.below(2) == 0 ? ["job/\(random.below(index))"] : [], outputs: [id + ".out"],
+          groupSize: 1 + random.below(3), maxAttempts: 3, priority: random.below(2)))
+    }
+    jobs.append(
+      JobSpec(
+        id: "merge", kind: "k", dependencies: jobs.map(\.id), inputs: jobs.flatMap(\.outputs), outputs: ["merged"],
+        runsOn: .coordinator))
+    return jobs
+  }
+
+  /// A failing seed is named; put it alone in the range to replay it.
+  @Test(arguments: [1, 2, 4]) func `complete after every fault, with one owner a lease`(workers: Int) {
+    for seed in 0..<150 {
+      var random = Random(UInt64(seed) &* 77 &+ UInt64(workers))
+      var simulation = Simulation(
+        seed: UInt64(seed), jobs: Self.jobs(&random), workers: workers, slots: 1 + seed % 2,
+        faults: .init(
+          loss: [0, 0.02, 0.2][seed % 3], repetition: 0.05, crashes: seed % 6, coordinatorCrashes: seed % 4,
+          partitions: seed % 5))
+      do {
+        _ = try simulation.run()
+      } catch {
+        Issue.record("seed \(seed), \(workers) workers: \(error)")
+      }
+    }
+  }
+
+  @Test func `without faults need no second attempt and little time`() throws {
+    var random = Random(5)
+    let jobs = Self.jobs(&random).map { job in
+      var job = job
+      job.arguments = [:]
+      job.groupSize = 1
+      return job
+    }
+    var simulation = Simulation(
+      seed: 1, jobs: jobs, workers: 4,
+      faults: .init(loss: 0, repetition: 0, crashes: 0, coordinatorCrashes: 0, partitions: 0))
+    #expect(try simulation.run() < 30_000)
+    #expect(simulation.refused == 0)
+  }
+}

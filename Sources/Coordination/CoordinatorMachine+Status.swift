@@ -3,22 +3,31 @@ public import Wire
 // How the run is, for people: what every worker and job does, and for each that does nothing, why.
 
 extension CoordinatorMachine {
-  /// The answer to a status request. Of very many jobs, those that are done are left out first, so that the answer
-  /// fits a message.
+  /// The answer to a status request. If there are very many jobs, those that are done are left out first, so that the
+  /// answer fits a message.
   public func status(_ now: Milliseconds) -> StatusReply {
-    let rank: [JobState] = [.running, .failed, .ready, .abandoned, .blocked, .done]
-    let shown =
-      order.count <= 1_500
-      ? order
-      : Array(
-        order.sorted { rank.firstIndex(of: jobs[$0]!.state)! < rank.firstIndex(of: jobs[$1]!.state)! }.prefix(1_500))
+    let rank: [JobState: Int] = [.running: 0, .failed: 1, .ready: 2, .abandoned: 3, .blocked: 4, .done: 5]
+    var shown = order
+    if order.count > 1_000 {
+      shown = Array(order.sorted { rank[jobs[$0]!.state]! < rank[jobs[$1]!.state]! }.prefix(1_000))
+    }
+    var reports = shown.map { status(ofJob: jobs[$0]!, now) }
+    while reports.reduce(0, { $0 + size(of: $1) }) > 600_000 { reports.removeLast(max(1, reports.count / 2)) }
     return StatusReply(
       run: configuration.run, experiment: configuration.experiment, version: configuration.version,
       state: ended ?? .running, elapsed: now - started, total: jobs.count,
       done: jobs.values.count { $0.state == .done },
-      workers: workers.values.sorted { $0.order < $1.order }.prefix(1_000).map { status(of: $0, now) },
-      jobs: shown.map { status(ofJob: jobs[$0]!, now) },
-      stuck: stuckSentences(now))
+      workers: workers.values.sorted { $0.order < $1.order }.prefix(200).map { status(of: $0, now) },
+      jobs: reports, stuck: stuckSentences(now).prefix(100).map { short($0, 500) })
+  }
+
+  private func size(of job: JobStatus) -> Int {
+    let progress = (job.progress?.phase.utf8.count ?? 0) + (job.progress?.message.utf8.count ?? 0)
+    return 64 + job.id.utf8.count + job.why.utf8.count + progress + job.workers.reduce(0) { $0 + $1.utf8.count + 4 }
+  }
+
+  private func short(_ text: String, _ count: Int) -> String {
+    text.utf8.count <= count ? text : text.prefix(count / 4) + "…"
   }
 
   private func status(of worker: WorkerRecord, _ now: Milliseconds) -> WorkerStatus {
@@ -27,8 +36,8 @@ extension CoordinatorMachine {
     let state: WorkerState =
       silence > 2 * configuration.heartbeat ? .silent : worker.isDraining ? .draining : mine.isEmpty ? .idle : .busy
     return WorkerStatus(
-      name: worker.hello.name, host: worker.hello.host, process: worker.hello.process, slots: worker.hello.slots,
-      state: state, silence: max(0, silence), jobs: mine.sorted())
+      name: short(worker.hello.name, 200), host: short(worker.hello.host, 200), process: worker.hello.process,
+      slots: worker.hello.slots, state: state, silence: max(0, silence), jobs: Array(mine.sorted().prefix(4)))
   }
 
   private func status(ofJob job: JobRecord, _ now: Milliseconds) -> JobStatus {
@@ -38,7 +47,7 @@ extension CoordinatorMachine {
       id: job.spec.id, state: job.state,
       workers: attempt?.members.map { $0.worker == 0 ? "coordinator" : workers[$0.worker]?.hello.name ?? "?" } ?? [],
       attempts: job.attempts, failures: job.failures, progress: lead?.progress, since: max(0, now - job.since),
-      unmoved: lead.map { max(0, now - $0.movedAt) } ?? 0, why: why(job, now))
+      unmoved: lead.map { max(0, now - $0.movedAt) } ?? 0, why: short(why(job, now), 2_000))
   }
 
   /// What a job waits for, or why it failed.

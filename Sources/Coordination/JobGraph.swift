@@ -16,6 +16,15 @@ public enum JobGraph {
       guard (1...256).contains(job.groupSize), job.maxAttempts >= 1 else {
         return "job \(job.id) asks for \(job.groupSize) workers and \(job.maxAttempts) attempts"
       }
+      guard !job.kind.isEmpty, job.kind.utf8.count <= 512,
+        job.arguments.allSatisfy({ (1...512).contains($0.key.utf8.count) && $0.value.utf8.count <= 65_536 })
+      else { return "job \(job.id) has a kind or an argument that is empty or too long" }
+      // What a message can carry, with room to spare.
+      let names = (job.dependencies + job.inputs + job.outputs).reduce(0) { $0 + $1.utf8.count + 8 }
+      let arguments = job.arguments.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count + 16 }
+      guard names * 2 + job.inputs.count * 80 + arguments < 900_000 else {
+        return "job \(job.id) names too many files and arguments for one message"
+      }
       for name in job.outputs {
         guard ArtifactReference.isValid(name: name) else { return "job \(job.id) cannot publish \"\(name)\"" }
         if let other = producer.updateValue(job.id, forKey: name) {

@@ -324,7 +324,9 @@ public struct WorkerMachine: Sendable {
 
   private var held: [HeldLease] {
     leases.keys.sorted().map {
-      HeldLease(job: leases[$0]!.assign.job.id, token: $0, progress: leases[$0]!.progress)
+      var progress = leases[$0]!.progress
+      progress.message = String(progress.message.prefix(80))  // a heartbeat of many leases must fit a message
+      return HeldLease(job: leases[$0]!.assign.job.id, token: $0, progress: progress)
     }
   }
 

@@ -165,6 +165,7 @@ public final class CoordinatorService: @unchecked Sendable {
       var incoming = endpoint.inbox.take(timeout: max(0, nextTick - now))
       while let next = incoming {
         try take(next)
+        guard monotonicMilliseconds() < nextTick + 1_000 else { break }  // but a flood must not stop the clock
         incoming = endpoint.inbox.take(timeout: 0)
       }
       try takeLocal()

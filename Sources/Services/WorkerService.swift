@@ -61,6 +61,9 @@ public final class WorkerService: @unchecked Sendable {
     let host = ProcessInfo.processInfo.hostName
     let process = Int(getpid())
     let name = name ?? "\(host)-\(process)"
+    guard (1...128).contains(name.utf8.count) else {
+      throw ServiceError("\"\(name)\" cannot name a worker: choose a name of 1 to 128 bytes")
+    }
     self.options = options
     self.makeRunner = makeRunner
     incarnation = UInt64.random(in: 1...UInt64.max)

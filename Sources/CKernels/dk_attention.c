@@ -8,7 +8,14 @@
 #include "dk_rows.h"
 #include "dk_softmax.h"
 
-enum { query_block = 64 };
+// Queries of one block: their products with all keys should stay in the second-level cache (256 KB), and blocks be
+// alike, as products of a few rows are slow.
+static int64_t block_of(int64_t queries, int64_t keys) {
+  int64_t most = 65536 / (keys ? keys : 1);
+  most = most < 16 ? 16 : (most > 512 ? 512 : most);
+  int64_t blocks = (queries + most - 1) / most;
+  return blocks ? (queries + blocks - 1) / blocks : 1;
+}
 
 struct attention {
   const dk_attention *a;
@@ -62,6 +69,7 @@ DK_CLONES static void weights_of_rows(float *s, float *log_sums, int64_t rows, i
 static void forward_heads(void *context, size_t begin, size_t end) {
   struct attention *p = context;
   const dk_attention *a = p->a;
+  int64_t query_block = block_of(a->queries, a->keys);
   float *s = malloc((size_t)(query_block * a->keys) * sizeof(float));
   for (size_t item = begin; item < end; item++) {
     int64_t b = (int64_t)item / a->heads, n = (int64_t)item % a->heads;
@@ -103,8 +111,9 @@ DK_CLONES static void inner_products(const float *g, int64_t g_row, const float 
 static void backward_heads(void *context, size_t begin, size_t end) {
   struct attention *p = context;
   const dk_attention *a = p->a;
-  float *s = malloc((size_t)(query_block * a->keys) * 2 * sizeof(float)), *t = s + query_block * a->keys;
-  float inner[query_block];
+  int64_t query_block = block_of(a->queries, a->keys), products_count = query_block * a->keys;
+  float *s = malloc((size_t)(2 * products_count + query_block) * sizeof(float));
+  float *t = s + products_count, *inner = t + products_count;
   for (size_t item = begin; item < end; item++) {
     int64_t b = (int64_t)item / a->heads, n = (int64_t)item % a->heads;
     for (int64_t first = 0; first < a->queries; first += query_block) {

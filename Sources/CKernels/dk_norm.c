@@ -52,11 +52,10 @@ void dk_layer_norm(const float *x, const float *weight, const float *bias, float
   dk_parallel(rows, 1 + 8192 / (columns ? columns : 1), 1, &p, layer_norm_piece);
 }
 
-DK_DEFINE_ROW_SUM(weighted_sum, (const float *g, const float *w, size_t n), g[j] * w[j])
 DK_DEFINE_ROW_SUM(weighted_dot, (const float *g, const float *w, const float *x, float hi, float lo, size_t n),
-                  g[j] * w[j] * ((x[j] - hi) - lo))
+                  AT(g) * AT(w) * ((AT(x) - hi) - lo))
 DK_DEFINE_ROW_SUM(centred_dot, (const float *g, const float *x, float hi, float lo, size_t n),
-                  g[j] * ((x[j] - hi) - lo))
+                  AT(g) * ((AT(x) - hi) - lo))
 
 DK_CLONES static void layer_norm_gradient_block(struct norm *p, size_t block) {
   size_t n = p->columns, first = block * row_block;
@@ -75,7 +74,7 @@ DK_CLONES static void layer_norm_gradient_block(struct norm *p, size_t block) {
     float *d = p->y + r * n;
     float a, b;
     if (w) {
-      a = weighted_sum(g, w, n) / (float)n;
+      a = row_dot(g, w, n) / (float)n;
       b = weighted_dot(g, w, x, hi, lo, n) * scale * scale / (float)n;
       for (size_t c = 0; c < n; c++) d[c] = (g[c] * w[c] - a - ((x[c] - hi) - lo) * b) * scale;
     } else {

@@ -1,5 +1,7 @@
 #include "dk_random.h"
 
+#include <string.h>
+
 #include "dk_parallel.h"
 
 struct dropout {
@@ -11,37 +13,41 @@ struct dropout {
   uint64_t key, lane, position;
 };
 
-// Sixteen blocks side by side, so that the rounds vectorise.
+// Sixteen blocks side by side: a vector holds the same word of all of them.
 enum { side = 16 };
+typedef uint32_t words __attribute__((ext_vector_type(16)));
+typedef uint64_t products __attribute__((ext_vector_type(16)));
 
 DK_CLONES static void dropout_blocks(const struct dropout *p, size_t begin, size_t end) {
+  const words counting = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   for (size_t first = begin; first < end; first += side) {
-    uint32_t c[4][side], words[4 * side];
-    for (int l = 0; l < side; l++) {
-      uint64_t index = p->position + first + (uint64_t)l;
-      c[0][l] = (uint32_t)index;
-      c[1][l] = (uint32_t)(index >> 32);
-      c[2][l] = (uint32_t)p->lane;
-      c[3][l] = (uint32_t)(p->lane >> 32);
-    }
+    uint64_t index = p->position + first;
+    words c0 = (uint32_t)index + counting, c1 = (uint32_t)(index >> 32) - (words)(c0 < (uint32_t)index);
+    words c2 = (uint32_t)p->lane, c3 = (uint32_t)(p->lane >> 32);
     uint32_t k0 = (uint32_t)p->key, k1 = (uint32_t)(p->key >> 32);
     for (int round = 0; round < 10; round++) {
-      for (int l = 0; l < side; l++) {
-        uint64_t a = (uint64_t)0xd2511f53u * c[0][l], b = (uint64_t)0xcd9e8d57u * c[2][l];
-        uint32_t n0 = (uint32_t)(b >> 32) ^ c[1][l] ^ k0, n2 = (uint32_t)(a >> 32) ^ c[3][l] ^ k1;
-        c[1][l] = (uint32_t)b;
-        c[3][l] = (uint32_t)a;
-        c[0][l] = n0;
-        c[2][l] = n2;
-      }
+      products a = __builtin_convertvector(c0, products) * 0xd2511f53u;
+      products b = __builtin_convertvector(c2, products) * 0xcd9e8d57u;
+      c0 = __builtin_convertvector(b >> 32, words) ^ c1 ^ k0;
+      c2 = __builtin_convertvector(a >> 32, words) ^ c3 ^ k1;
+      c1 = __builtin_convertvector(b, words);
+      c3 = __builtin_convertvector(a, words);
       k0 += 0x9e3779b9u;
       k1 += 0xbb67ae85u;
     }
+    // Words in the order of the stream: all four of block 0, then of block 1, …
+    uint32_t order[4 * side], w[4][side];
+    memcpy(w[0], &c0, sizeof(c0));
+    memcpy(w[1], &c1, sizeof(c1));
+    memcpy(w[2], &c2, sizeof(c2));
+    memcpy(w[3], &c3, sizeof(c3));
     for (int l = 0; l < side; l++)
-      for (int w = 0; w < 4; w++) words[4 * l + w] = c[w][l];
+      for (int i = 0; i < 4; i++) order[4 * l + i] = w[i][l];
     size_t from = first * 4, n = p->count - from < 4 * side ? p->count - from : 4 * side;
     if (n > (end - first) * 4) n = (end - first) * 4;
-    for (size_t i = 0; i < n; i++) p->y[from + i] = words[i] >= p->threshold ? p->x[from + i] * p->scale : 0.0f;
+    const float *x = p->x + from;
+    float *y = p->y + from;
+    for (size_t i = 0; i < n; i++) y[i] = order[i] >= p->threshold ? x[i] * p->scale : 0.0f;
   }
 }
 

@@ -27,13 +27,11 @@ DK_CLONES static void softmax_rows(struct rows *p, size_t begin, size_t end) {
   }
 }
 
-DK_DEFINE_ROW_SUM(exponential_sum, (const float *x, float shift, size_t n), dk_expf(x[j] - shift))
-
 DK_CLONES static void log_softmax_rows(struct rows *p, size_t begin, size_t end) {
   for (size_t r = begin; r < end; r++) {
     const float *x = p->x + r * p->columns;
     float *y = p->y + r * p->columns;
-    float shift = row_maximum(x, p->columns), total = logf(exponential_sum(x, shift, p->columns));
+    float shift = row_maximum(x, p->columns), total = logf(exponentials(x, y, shift, p->columns));
     for (size_t c = 0; c < p->columns; c++) y[c] = (x[c] - shift) - total;
   }
 }

@@ -31,7 +31,7 @@ enum PageStyle {
     .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
     table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
     th,td{padding:.42rem .6rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
-    tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:600;font-size:.8rem;vertical-align:bottom}
+    tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:600;font-size:.8rem;vertical-align:bottom;white-space:normal}th.n{min-width:4.2rem}
     td.n,th.n{text-align:right}td small{display:block;color:var(--soft);font-size:.78rem;font-weight:400}
     tr.first td{border-top:2px solid var(--line)}
     th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}
@@ -39,7 +39,7 @@ enum PageStyle {
     .undefined{color:var(--soft);font-style:italic}.wrap{white-space:normal;overflow-wrap:anywhere}
     .badge{display:inline-block;padding:0 .5em;border-radius:1em;font-size:.78rem;border:1px solid currentColor}
     .heat{display:block;margin:-.42rem -.6rem;padding:.42rem .6rem;background:rgba(var(--heat),calc(var(--h)*.55))}
-    .heat.chance{color:var(--soft)}.unseen{text-decoration:underline dotted var(--soft);text-underline-offset:3px}
+    .heat small{color:inherit;opacity:.8}.heat.chance{color:var(--soft)}.unseen{text-decoration:underline dotted var(--soft);text-underline-offset:3px}
     .unseen small{text-decoration:none;display:block}
     .verdict{font-weight:600}.verdict.good{color:var(--good)}.verdict.moderate{color:#a66a00}.verdict.severe{color:var(--warn)}
     @media (prefers-color-scheme:dark){.verdict.moderate{color:#e0b050}}

@@ -292,4 +292,33 @@ import Testing
   func `linear alignment of representations agrees`(_ c: Case) {
     expect(linearAlignment(c["x"].table, c["y"].table).value, near: c.expected["linear_cka"].number, "CKA")
   }
+
+  @Test(arguments: Case.load("smote"))
+  func `synthetic points lie between neighbours of their class`(_ c: Case) {
+    let (rows, labels, k) = (c["x"].table, c["y"].ints, c["k"].int)
+    let grown = Oversampling(rows, labels: labels, neighbours: k, seed: 11)
+    let example = c.expected["class_counts_after"].ints
+    #expect(example.indices.map { label in grown.labels.count { $0 == label } } == example)
+    #expect(Array(grown.rows.prefix(rows.count)) == rows)
+    #expect(Oversampling(rows, labels: labels, neighbours: k, seed: 11).rows == grown.rows)
+    #expect(Oversampling(rows, labels: labels, neighbours: k, seed: 12).rows != grown.rows)
+    let largest = rows.joined().map(abs).max()!
+    func distance(_ a: [Double], _ b: [Double]) -> Double {
+      zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+    }
+    // The reference's own points pass the same check, so the check is not stricter than the case.
+    let given = zip(c["example_of_valid_synthetic_points"]["x"].table, c["example_of_valid_synthetic_points"]["y"].ints)
+    let ours = zip(grown.rows.dropFirst(rows.count), grown.labels.dropFirst(rows.count))
+    for (point, label) in Array(given) + Array(ours) {
+      let members = rows.indices.filter { labels[$0] == label }.map { rows[$0] }
+      let isBetween = members.contains { a in
+        let others = members.filter { $0 != a }.sorted { distance(a, $0) < distance(a, $1) }
+        return others.prefix(k).contains { b in
+          // Off the segment, the way over the point is longer than the segment.
+          distance(a, point) + distance(point, b) - distance(a, b) <= 1e-6 * largest
+        }
+      }
+      #expect(isBetween, "\(point) of class \(label)")
+    }
+  }
 }

@@ -84,7 +84,8 @@ import Testing
       }
       for (model, strength) in [("a", 1.5), ("b", 0.2)] {
         let row = ScoreRow(
-          sample: "s\(index)", dataset: "d", fold: index / 2 % 4, part: .test, label: fake ? .fake : .real, model: model,
+          sample: "s\(index)", dataset: "d", fold: index / 2 % 4, part: .test, label: fake ? .fake : .real,
+          model: model,
           score: score(strength))
         if model == "a" { a.append(row) } else { b.insert(row, at: 0) }
       }

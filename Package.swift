@@ -32,7 +32,7 @@ let layers: [(name: String, imports: [String])] = [
   (
     "Cluster",
     [
-      "Files", "ShardTree", "Services", "Coordination", "Transport", "Ledger", "Wire", "Training", "Models",
+      "Files", "ShardTree", "Services", "Coordination", "Transport", "Ledger", "Wire", "Training", "Models", "NN",
       "Datasets", "Evaluation", "Reports", "Yams", "Logging",
     ]
   ),
@@ -81,6 +81,9 @@ let settings: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
 ]
 
+// The experiment defaults travel inside the program, so that it needs no file beside it (the name there is a link).
+let resources: [String: [Resource]] = ["Cluster": [.embedInCode("Experiment/defaults.yaml")]]
+
 func dependencies(_ names: [String]) -> [Target.Dependency] {
   names.map { products[$0] ?? .target(name: $0) }
 }
@@ -101,7 +104,8 @@ for (name, imports) in table where needed.contains(name) {
   targets.append(
     name == "unmask"
       ? .executableTarget(name: name, dependencies: dependencies(imports), swiftSettings: settings)
-      : .target(name: name, dependencies: dependencies(imports), swiftSettings: settings))
+      : .target(
+        name: name, dependencies: dependencies(imports), resources: resources[name] ?? [], swiftSettings: settings))
 }
 targets.append(
   .target(

@@ -1,0 +1,116 @@
+public import Datasets
+import Evaluation
+import Files
+import Foundation
+import Models
+public import Training
+
+/// A whole experiment with every default filled in: what `experiment.yaml` in a run directory holds and workers receive.
+public struct Experiment: Codable, Sendable {
+  /// One model to train on every fold.
+  public struct ModelEntry: Codable, Sendable {
+    /// Its name in tables and file names.
+    public let name: String
+    /// A name of the registry.
+    public let architecture: String
+    /// `image`, `audio`, `video` or `auto`.
+    public let modality: String
+    /// How window, frame and clip scores become one.
+    public let aggregate: String
+    /// The whole training section, with the model's own keys laid over the experiment's.
+    public let train: TrainSettings
+
+    /// The rule by which the scores of parts become one.
+    var aggregation: Aggregation {
+      get throws {
+        if let rule = Aggregation(rawValue: aggregate) { return rule }
+        let valid = Aggregation.allCases.map(\.rawValue)
+        throw ExperimentError(
+          place: "model \(name)",
+          reason: "aggregate \"\(aggregate)\" is unknown; \(suggestion(aggregate, among: valid))")
+      }
+    }
+  }
+
+  /// One late fusion of all models.
+  public struct FusionEntry: Codable, Sendable {
+    /// Its name in tables and file names.
+    public let name: String
+    /// The rule.
+    public let rule: String
+  }
+
+  /// How a threshold is chosen on validation.
+  public struct ThresholdSettings: Codable, Sendable {
+    /// `f1`, `youden`, `balanced-accuracy`, `eer` or `fixed`.
+    public let rule: String
+  }
+
+  /// What concerns workers and never changes a result.
+  public struct ClusterSettings: Codable, Sendable {
+    /// Workers that share the batches of one training job.
+    public let workersPerJob: Int
+    /// Milliseconds of silence after which a job goes to another worker.
+    public let leaseMilliseconds: Int
+    /// Milliseconds between two signs of life.
+    public let heartbeatMilliseconds: Int
+    /// Seconds between two checkpoints of a job.
+    public let checkpointSeconds: Int
+
+    enum CodingKeys: String, CodingKey {
+      case workersPerJob = "workers_per_job"
+      case leaseMilliseconds = "lease_ms"
+      case heartbeatMilliseconds = "heartbeat_ms"
+      case checkpointSeconds = "checkpoint_every_s"
+    }
+  }
+
+  /// The run's name in reports.
+  public let name: String
+  /// The seed that all chance follows from.
+  public let seed: UInt64
+  /// The data sets.
+  public let data: [DataSource]
+  /// The cross-validation.
+  public let folds: FoldSettings
+  /// Loss, class weights and sampling.
+  public let balance: BalanceSettings
+  /// The choice of thresholds.
+  public let threshold: ThresholdSettings
+  /// Training, where a model does not say otherwise.
+  public let train: TrainSettings
+  /// The models.
+  public let models: [ModelEntry]
+  /// The late fusions.
+  public let fusion: [FusionEntry]
+  /// Closed-form baselines reported beside the models.
+  public let baselines: [String]
+  /// What concerns workers.
+  public let cluster: ClusterSettings
+
+  /// Everything that is trained on every fold: the models, then the baselines under their architectures' names.
+  var trained: [ModelEntry] {
+    models
+      + baselines.map {
+        ModelEntry(name: $0, architecture: $0, modality: "auto", aggregate: Aggregation.mean.rawValue, train: train)
+      }
+  }
+
+  /// The experiment as JSON with sorted keys: what is hashed and sent to workers.
+  public func json() throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return Array(try encoder.encode(self))
+  }
+
+  /// Reads what `json()` wrote.
+  init(json: [UInt8]) throws { self = try JSONDecoder().decode(Experiment.self, from: Data(json)) }
+
+  /// The SHA-256 of all that can change a result: everything but where the data lies and how workers are watched.
+  public func resultHash() throws -> String {
+    var object = try JSONSerialization.jsonObject(with: Data(json())) as? [String: Any] ?? [:]
+    object["cluster"] = nil
+    object["data"] = (object["data"] as? [[String: Any]])?.map { $0.filter { $0.key != "path" } }
+    return sha256(Array(try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])))
+  }
+}

@@ -1,0 +1,123 @@
+import Datasets
+import Evaluation
+import Files
+public import Foundation
+import Logging
+import Models
+import Services
+import Synchronization
+import Wire
+import Yams
+
+/// The coordinator of one run: scans the data, makes the folds, hands out the jobs, and merges the results.
+///
+/// Given the same run directory again it goes on from the ledger.
+public final class CoordinatorProcess: Sendable {
+  private let experiment: Experiment
+  private let directory: URL
+  private let listen: String
+  private let logger: Logger
+  private let service = Mutex<CoordinatorService?>(nil)
+
+  /// For an experiment, a run directory, and an address to listen at.
+  public init(experiment: Experiment, directory: URL, listen: String) {
+    (self.experiment, self.directory, self.listen) = (experiment, directory, listen)
+    logger = Logger(label: "coordinator", factory: LineLog.init(label:))
+  }
+
+  /// Runs to the end; returns the comparison table, or nil when the run was stopped before its end.
+  ///
+  /// - Throws: one sentence: what is wrong with data, folder or address, or which jobs failed.
+  public func run() throws -> String? {
+    let inputs = try prepare()
+    var options = ServiceOptions(version: programVersion, logger: logger)
+    options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
+    options.timing.lease = experiment.cluster.leaseMilliseconds
+    let plan = RunPlan(
+      name: experiment.name, experimentHash: try experiment.resultHash(),
+      jobs: RunGraph.jobs(of: experiment, samples: inputs.dataset.samples.count),
+      shared: [RunFiles.experiment, RunFiles.samples, RunFiles.folds].map {
+        RunPlan.SharedFile(name: $0, file: directory.appending(path: $0))
+      })
+    let coordinator = try CoordinatorService(
+      plan: plan, directory: directory, listen: listen,
+      runner: CoordinatorJobs(inputs: inputs, directory: directory), options: options)
+    service.withLock { $0 = coordinator }
+    logger.info("listening at \(coordinator.address); \(plan.jobs.count) jobs")
+    let outcome = try coordinator.serve()
+    guard !outcome.wasStopped else { return nil }
+    guard outcome.isComplete else { throw RunFailed(description: outcome.sentence) }
+    return String(decoding: try readFile(directory.appending(path: RunFiles.summary)), as: UTF8.self)
+  }
+
+  /// Stops the run; the same command goes on later. Safe from any thread.
+  public func stop() { service.withLock { $0?.stop() } }
+
+  /// Scans the data and writes what every process needs, or checks that it is what an earlier start wrote.
+  private func prepare() throws -> RunInputs {
+    let roots = try DataRoots(experiment.data)
+    var dataset = try Dataset(joining: experiment.data.map { try Dataset(reading: $0) })
+    let lastShown = Mutex(ContinuousClock.now)
+    let (logger, all) = (logger, dataset.samples.count)
+    logger.info("scanning \(all) samples")
+    dataset = dataset.scanned(roots) { done, all in
+      let due = lastShown.withLock { last in
+        guard ContinuousClock.now - last > .seconds(5) else { return false }
+        last = .now
+        return true
+      }
+      if due { logger.info("scanned \(done) of \(all) samples") }
+    }
+    try dataset.requireTwoClasses()
+    let modalities = try Set(experiment.models.map { try ModelRegistry.find($0.architecture).modality.rawValue })
+    for name in modalities.sorted() { try dataset.requireTwoClasses(for: Modality(rawValue: name)!) }
+    for balance in try DatasetStatistics(dataset).modalities { logger.info("\(balance.line): \(balance.advice)") }
+    let plan = try FoldPlan(dataset, experiment.folds, seed: experiment.seed)
+    for warning in LeakReport(plan, of: dataset).warnings { logger.warning("\(warning)") }
+    let inputs = RunInputs(experiment: experiment, dataset: dataset, plan: plan)
+    try write(inputs)
+    return inputs
+  }
+
+  private func write(_ inputs: RunInputs) throws {
+    let known = directory.appending(path: RunFiles.experiment)
+    if FileManager.default.fileExists(atPath: known.path) {
+      let earlier = try? Experiment(json: readFile(known))
+      guard try earlier?.resultHash() == experiment.resultHash() else {
+        throw FileProblem(
+          path: directory.path, reason: "the folder holds the run of another experiment",
+          advice: "choose another --output, or remove it")
+      }
+    } else if let entries = try? FileManager.default.contentsOfDirectory(atPath: directory.path),
+      entries.contains(where: { $0 != "Logs" })
+    {
+      throw FileProblem(
+        path: directory.path, reason: "the folder is not empty and holds no run", advice: "choose another --output")
+    }
+    try makeFolder(directory)
+    try place(RunFiles.samples) { try SampleTable.write(inputs.dataset, to: $0) }
+    try place(RunFiles.folds) { try FoldTable.write(inputs.plan, of: inputs.dataset, to: $0) }
+    let json = try experiment.json()
+    let yaml = try Yams.dump(object: JSONSerialization.jsonObject(with: Data(json)), sortKeys: true)
+    try writeAtomically(
+      "# The experiment with every default filled in.\n" + yaml, to: directory.appending(path: RunFiles.experimentYAML))
+    try writeAtomically(json, to: known)
+  }
+
+  /// Writes a shared file, or checks that the data still gives the same one.
+  private func place(_ name: String, _ write: (URL) throws -> Void) throws {
+    let final = directory.appending(path: name)
+    guard FileManager.default.fileExists(atPath: final.path) else { return try write(final) }
+    let fresh = directory.appending(path: "\(name).new")
+    defer { try? FileManager.default.removeItem(at: fresh) }
+    try write(fresh)
+    guard try sha256(of: fresh) == sha256(of: final) else {
+      throw FileProblem(
+        path: final.path, reason: "the data has changed since this run began",
+        advice: "restore the data, or choose another --output")
+    }
+  }
+}
+
+/// A run that ended with failed jobs.
+struct RunFailed: Error, CustomStringConvertible { let description: String }

@@ -1,0 +1,162 @@
+import Datasets
+import Evaluation
+import Files
+import Foundation
+import Models
+import Reports
+import Training
+
+/// Joins the parts that jobs published into the run's final files: score files, the best models, tables, figures, page.
+struct RunMerge {
+  let inputs: RunInputs
+  let directory: URL
+
+  /// Writes everything, and returns the comparison table for the terminal.
+  func run() throws -> String {
+    var rows: [ScoreRow] = []
+    for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
+      let own = try (0..<inputs.experiment.folds.count).flatMap {
+        try ScoreFile.read(file(RunFiles.foldScores(name, $0)))
+      }
+      try writeAtomically(ScoreFile.text(own), to: file(RunFiles.scores(name)))
+      rows += own
+    }
+    for entry in inputs.experiment.models { try keepBest(entry) }
+    let outcome = try ReportWriter.write(report(), scores: rows, to: directory)
+    return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")
+  }
+
+  private func file(_ name: String) -> URL { directory.appending(path: name) }
+
+  /// Copies the fold with the best validation score, never test, to `Models/best_<model>.safetensors`.
+  private func keepBest(_ entry: Experiment.ModelEntry) throws {
+    let folds = try (0..<inputs.experiment.folds.count).map { fold in
+      try ModelFile.description(of: file(RunFiles.model(entry.name, fold)))
+    }
+    let best = folds.min { a, b in
+      let keys = [a, b].map { (-($0.validationAUC ?? 0), $0.validationLoss ?? .infinity, $0.fold) }
+      return keys[0] < keys[1]
+    }!
+    try writeAtomically(readFile(file(RunFiles.model(entry.name, best.fold))), to: file(RunFiles.best(entry.name)))
+  }
+
+  private func report() throws -> RunReport {
+    let experiment = inputs.experiment
+    let (dataset, plan) = (inputs.dataset, inputs.plan)
+    var report = RunReport(name: experiment.name, thresholdRule: try ThresholdRule(experiment.threshold.rule))
+    report.seeds = [experiment.seed]
+    report.experiment = String(decoding: try readFile(file(RunFiles.experimentYAML)), as: UTF8.self)
+    report.samples = dataset.samples.enumerated().map { index, sample in
+      let has = { (modality: Modality, label: Label) in
+        sample.path(for: modality) == nil ? nil : label == .fake ? Truth.fake : .real
+      }
+      return RunReport.Sample(
+        id: sample.id, dataset: sample.dataset, label: sample.label == .fake ? .fake : .real,
+        audioLabel: has(.audio, sample.audioLabel), visualLabel: has(.image, sample.visualLabel),
+        type: sample.label == .fake ? sample.type : "", group: plan.groups.names[plan.groups.indices[index]])
+    }
+    report.statistics = try statistics()
+    let leaks = LeakReport(plan, of: dataset)
+    report.folds = leaks.parts.map {
+      .init(fold: $0.fold, part: $0.part.rawValue, real: $0.counts.real, fake: $0.counts.fake, groups: $0.groups)
+    }
+    report.leaks = checks(leaks)
+    report.models = try experiment.trained.map(model)
+    report.fusions = try experiment.fusion.map {
+      .init(name: $0.name, rule: try FusionRule(name: $0.rule), models: experiment.models.map(\.name))
+    }
+    let audit = try ShortcutAudit(dataset, DataRoots(experiment.data))
+    report.probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
+      audit.values[quantity].map { values in
+        .init(name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[$0.id] })
+      }
+    }
+    report.failures = try failures()
+    report.versions = ProgramFacts.versions.map { .init($0.name, $0.value) }
+    report.hashes = [
+      .init("experiment", try experiment.resultHash()), .init("samples.csv", try sha256(of: file(RunFiles.samples))),
+      .init("folds.csv", try sha256(of: file(RunFiles.folds))), .init("program", ProgramFacts.programHash),
+    ]
+    report.files = try resultFiles()
+    return report
+  }
+
+  private func statistics() throws -> [RunReport.DatasetStatistics] {
+    try Set(inputs.dataset.samples.map(\.dataset)).sorted().flatMap { name in
+      var part = inputs.dataset
+      part.samples.removeAll { $0.dataset != name }
+      return try DatasetStatistics(part).modalities.map { balance in
+        RunReport.DatasetStatistics(
+          dataset: name, modality: balance.modality?.rawValue ?? "all", real: balance.counts.real,
+          fake: balance.counts.fake, verdict: balance.verdict.rawValue, advice: balance.advice)
+      }
+    }
+  }
+
+  private func checks(_ leaks: LeakReport) -> [RunReport.LeakCheck] {
+    func distinct(_ value: (Sample) -> String?) -> Int { Set(inputs.dataset.samples.compactMap(value)).count }
+    let what: [(LeakReport.Kind, String, Int)] = [
+      (.group, "groups in two parts of a fold", inputs.plan.groups.count),
+      (.identity, "identities in two parts of a fold", distinct(\.identity)),
+      (.source, "sources in two parts of a fold", distinct(\.source)),
+      (.content, "equal files in two parts of a fold", distinct(\.sha256)),
+    ]
+    return what.map { kind, name, checked in
+      let found = leaks.crossings.filter { $0.kind == kind }
+      return RunReport.LeakCheck(
+        name: name, found: leaks.crossingCounts[kind.rawValue] ?? 0, checked: checked,
+        detail: found.prefix(3).map { "\($0.value) in fold \($0.fold)" }.joined(separator: "; "))
+    }
+  }
+
+  private func model(_ entry: Experiment.ModelEntry) throws -> RunReport.Model {
+    let architecture = try ModelRegistry.find(entry.architecture)
+    let folds = inputs.experiment.folds.count
+    let summaries = try (0..<folds).map { fold in
+      try decode(TrainingSummary.self, RunFiles.training(entry.name, fold))
+    }
+    let timings = try (0..<folds).map { try decode(FoldScoring.Timing.self, RunFiles.scoring(entry.name, $0)) }
+    let scored = timings.reduce(0) { $0 + $1.samples }
+    return RunReport.Model(
+      name: entry.name, isBaseline: architecture.fitting == .logistic, modality: architecture.modality.rawValue,
+      architecture: architecture.name, parameters: summaries.first?.parameters,
+      trainingMinutes: summaries.reduce(0) { $0 + $1.seconds } / 60,
+      inferenceMilliseconds: scored == 0 ? nil : timings.reduce(0) { $0 + $1.seconds } / Double(scored) * 1000,
+      training: summaries.enumerated().map { fold, summary in
+        RunReport.FoldTraining(
+          fold: fold, bestEpoch: summary.bestEpoch == 0 ? nil : summary.bestEpoch,
+          epochs: summary.epochs.map {
+            .init(
+              epoch: $0.epoch, trainLoss: $0.trainingLoss, validationLoss: $0.validationLoss,
+              validationAUC: $0.validationAUC)
+          })
+      })
+  }
+
+  private func failures() throws -> [RunReport.Failure] {
+    let scan = inputs.dataset.samples.compactMap { sample in
+      sample.problem.map { RunReport.Failure(subject: sample.id, stage: "scan", reason: $0) }
+    }
+    let parts = RunGraph.parts(ofSamples: inputs.dataset.samples.count)
+    let decode = try (0..<parts).flatMap { try self.decode([PreparationFailure].self, RunFiles.prepared($0)) }.sorted()
+    return scan
+      + decode.map { RunReport.Failure(subject: "\($0.sample) (\($0.modality))", stage: "decode", reason: $0.reason) }
+  }
+
+  /// Models and scores with their hashes; reports and figures follow from them.
+  private func resultFiles() throws -> [RunReport.FileEntry] {
+    try ["Models", "Scores"].flatMap { top in
+      let names = FileManager.default.enumerator(atPath: file(top).path)?.compactMap { $0 as? String } ?? []
+      return try names.sorted().compactMap { name -> RunReport.FileEntry? in
+        let url = file("\(top)/\(name)")
+        let facts = try url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
+        guard facts.isRegularFile == true, !name.contains(".tmp-") else { return nil }
+        return .init(path: "\(top)/\(name)", bytes: facts.fileSize ?? 0, sha256: try sha256(of: url))
+      }
+    }
+  }
+
+  private func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(readFile(file(name))))
+  }
+}

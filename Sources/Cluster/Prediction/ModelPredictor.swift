@@ -1,0 +1,45 @@
+import Foundation
+import Models
+import Training
+
+/// One model file alone, at its own operating point.
+struct ModelPredictor: Predictor {
+  private let scorer: Scorer
+
+  init(_ file: URL) throws { scorer = try Scorer(contentsOf: file) }
+
+  func predict(_ file: URL) throws -> Prediction {
+    let description = scorer.description
+    let result = try scorer.score(ModelSample(file: file))
+    let score = Prediction.ModelScore(
+      description.model, scorer, probability: result.score?.probability, reason: result.reason,
+      parts: result.score?.parts ?? [])
+    return Prediction(
+      file: file.path, probability: score.probability, threshold: description.threshold,
+      thresholdRule: description.thresholdRule, decidedBy: description.model, fold: nil, models: [score])
+  }
+}
+
+extension Prediction.ModelScore {
+  init(_ model: String, _ scorer: Scorer, probability: Double?, reason: String?, parts: [Double]) {
+    let highest = parts.indices.max { parts[$0] < parts[$1] }
+    self.init(
+      model: model, modality: scorer.architecture.modality.rawValue, probability: probability, reason: reason,
+      parts: parts, where_: parts.count > 1 ? highest.map { (Double($0) + 0.5) / Double(parts.count) } : nil)
+  }
+}
+
+extension Prediction {
+  init(
+    file: String, probability: Double?, threshold: Double, thresholdRule: String, decidedBy: String, fold: Int?,
+    models: [ModelScore]
+  ) {
+    self.init(
+      file: file, probability: probability, verdict: probability.map { $0 >= threshold ? "fake" : "real" },
+      threshold: threshold, thresholdRule: thresholdRule, decidedBy: decidedBy, fold: fold,
+      modalities: Set(models.filter { $0.probability != nil }.map(\.modality)).sorted(), models: models,
+      reason: probability == nil
+        ? models.compactMap { model in model.reason.map { "\(model.model): \($0)" } }
+          .joined(separator: "; ") : nil)
+  }
+}

@@ -1,0 +1,22 @@
+public import Foundation
+
+/// Scores files with a finished run or with one model file, exactly as the evaluation scored its samples.
+public protocol Predictor {
+  /// What is said of one file. A file that cannot be decoded is a prediction with a reason.
+  ///
+  /// - Throws: when the file is missing, or the run or model is damaged.
+  func predict(_ file: URL) throws -> Prediction
+}
+
+/// The predictor of a run directory or of a model file.
+///
+/// - Parameter fusion: the fusion or model that decides; by default the fusion with the best validation score.
+/// - Throws: when there is no such run, model or fusion.
+public func predictor(at url: URL, fusion: String? = nil) throws -> any Predictor {
+  var isFolder: ObjCBool = false
+  guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+    throw RunFailed(
+      description: "\(url.path): there is no such run or model; name a run directory or a .safetensors file")
+  }
+  return isFolder.boolValue ? try RunPredictor(url, decider: fusion) : try ModelPredictor(url)
+}

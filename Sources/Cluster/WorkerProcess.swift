@@ -1,0 +1,56 @@
+import Files
+public import Foundation
+import Logging
+import NN
+import Services
+import Synchronization
+import Training
+
+/// A worker: does jobs until the run is complete or it is asked to leave.
+public final class WorkerProcess: Sendable {
+  private let coordinator: String
+  private let name: String
+  private let threads: Int
+  private let data: [String: String]
+  private let cache: URL
+  private let service = Mutex<WorkerService?>(nil)
+
+  /// For a coordinator's address; `data` says where data sets lie here, `cache` where decoded samples are kept.
+  public init(coordinator: String, name: String?, threads: Int, data: [String: String], cache: URL?) {
+    (self.coordinator, self.threads, self.data) = (coordinator, threads, data)
+    self.name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
+    self.cache = cache ?? Self.defaultCache
+  }
+
+  /// `$XDG_CACHE_HOME/unmask`, by default `~/.cache/unmask`.
+  private static var defaultCache: URL {
+    let home = FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache")
+    return (ProcessInfo.processInfo.environment["XDG_CACHE_HOME"].map { URL(filePath: $0) } ?? home)
+      .appending(path: "unmask")
+  }
+
+  /// Works until there is nothing left to do.
+  ///
+  /// - Throws: one sentence: who refused it and why, or that there is no coordinator.
+  public func run() throws {
+    let logger = Logger(label: "worker", factory: LineLog.init(label:))
+    var options = ServiceOptions(version: programVersion, logger: logger)
+    options.fingerprint = NumericsFingerprint.compute()
+    let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
+    defer { try? FileManager.default.removeItem(at: scratch) }
+    let (data, cache) = (data, cache)
+    let worker = try WorkerService(
+      coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
+    ) { shared in
+      try WorkerJobs(shared: shared, data: data, cache: cache, threadsPerJob: 1)
+    }
+    service.withLock { $0 = worker }
+    switch try worker.serve() {
+    case .drained: logger.info("left as asked")
+    case .runEnded(_, let sentence): logger.info("\(sentence)")
+    }
+  }
+
+  /// Hands over what it is doing and leaves. Safe from any thread.
+  public func drain() { service.withLock { $0?.drain() } }
+}

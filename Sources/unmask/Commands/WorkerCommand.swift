@@ -1,0 +1,52 @@
+import ArgumentParser
+import Cluster
+import Foundation
+
+/// A process that does jobs for a coordinator.
+struct WorkerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker",
+    abstract: "Do jobs for a coordinator until its run is complete.",
+    discussion: """
+      Waits for a coordinator that is not there yet. SIGTERM hands over what it is doing and leaves within ten seconds.
+
+      EXAMPLE
+        unmask worker --coordinator tcp://10.0.0.5:5555 --threads 4 --data sample=/mnt/copy/manifest.csv
+      """)
+
+  @Option(help: "The coordinator's address, e.g. tcp://HOST:5555.")
+  var coordinator: String
+
+  @Option(help: "Threads that compute; by default one a processor.")
+  var threads: Int?
+
+  @Option(help: "This worker's name in logs and status; by default host and process number.")
+  var name: String?
+
+  @Option(
+    help: ArgumentHelp("Where a data set lies on this machine; may be given several times.", valueName: "name=path"))
+  var data: [String] = []
+
+  @Option(help: "Folder for decoded samples; workers of one machine may share it.")
+  var cache: String?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be between 1 and 1024") }
+    for entry in data where !entry.contains("=") {
+      throw ValidationError("--data \(entry): write NAME=PATH with a data set's name from the experiment")
+    }
+  }
+
+  func run() throws {
+    let roots = Dictionary(
+      data.map { entry in
+        let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+        return (parts[0], parts.count > 1 ? parts[1] : "")
+      }, uniquingKeysWith: { $1 })
+    let process = WorkerProcess(
+      coordinator: coordinator, name: name, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+      data: roots, cache: cache.map { URL(filePath: $0) })
+    _ = Signals.interrupted([SIGINT, SIGTERM]) { process.drain() }
+    try process.run()
+  }
+}

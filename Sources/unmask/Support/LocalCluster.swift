@@ -1,0 +1,107 @@
+import ArgumentParser
+import Files
+import Foundation
+
+/// One coordinator and some workers as child processes of this one, talking over a socket file that only this user sees.
+///
+/// A worker that dies is started again; interrupting `train` stops them all, and the same command goes on later.
+final class LocalCluster {
+  private let program: URL
+  private let coordinatorArguments: [String]
+  private let threads: Int
+  private let logs: URL
+  private let socketFolder: URL
+  private var workers: [Process?]
+  private var restarts = 0
+
+  init(coordinatorArguments: [String], workers: Int, threads: Int, logs: URL) throws {
+    program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    self.coordinatorArguments = coordinatorArguments
+    self.threads = threads
+    self.logs = logs
+    self.workers = Array(repeating: nil, count: workers)
+    // A socket path may have 107 bytes at most, so it cannot be in the run's own folder.
+    var template = Array("/tmp/unmask-XXXXXX".utf8CString)
+    guard template.withUnsafeMutableBufferPointer({ mkdtemp($0.baseAddress!) }) != nil else {
+      throw FileProblem(
+        path: "/tmp", reason: "no folder for the sockets can be made", advice: "free some space in /tmp")
+    }
+    socketFolder = URL(filePath: String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+  }
+
+  deinit { try? FileManager.default.removeItem(at: socketFolder) }
+
+  private var address: String { "ipc://\(socketFolder.path)/coordinator" }
+
+  /// Starts everything and returns when the run is complete.
+  ///
+  /// - Throws: `ExitCode` with the coordinator's own code; it has said why.
+  func runToEnd() throws {
+    try makeFolder(logs)
+    let stopped = Signals.interrupted([SIGINT, SIGTERM])
+    let coordinator = try start(["coordinator"] + coordinatorArguments + ["--listen", address], log: nil)
+    for index in workers.indices { workers[index] = try startWorker(index) }
+    var asked = false
+    while coordinator.isRunning {
+      usleep(100_000)
+      if stopped.isSet && !asked {
+        asked = true
+        FileHandle.standardError.write(Data("unmask: stopping; the same command goes on from here\n".utf8))
+        ([coordinator] + workers.compactMap { $0 }).forEach { $0.terminate() }
+      }
+      guard !asked else { continue }
+      for (index, worker) in workers.enumerated() {
+        guard let worker, !worker.isRunning, coordinator.isRunning else { continue }
+        workers[index] = try revive(worker, index)
+      }
+    }
+    waitForWorkers()
+    if coordinator.terminationReason == .uncaughtSignal {
+      FileHandle.standardError.write(
+        Data("unmask: the coordinator was killed; the same command goes on from its ledger\n".utf8))
+      throw ExitCode(1)
+    }
+    guard coordinator.terminationStatus == 0 else { throw ExitCode(coordinator.terminationStatus) }
+  }
+
+  /// A worker that ended by itself has done its part; one that died is replaced, within reason.
+  private func revive(_ worker: Process, _ index: Int) throws -> Process? {
+    guard worker.terminationReason == .uncaughtSignal || worker.terminationStatus != 0 else { return nil }
+    restarts += 1
+    guard restarts <= 100 else { return nil }
+    usleep(300_000)
+    return try startWorker(index)
+  }
+
+  private func startWorker(_ index: Int) throws -> Process {
+    let name = "worker-\(index + 1)"
+    return try start(
+      ["worker", "--coordinator", address, "--threads", "\(threads)", "--name", name],
+      log: logs.appending(path: "\(name).log"))
+  }
+
+  private func start(_ arguments: [String], log: URL?) throws -> Process {
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    if let log {
+      if !FileManager.default.fileExists(atPath: log.path) { try writeAtomically("", to: log) }
+      let handle = try FileHandle(forWritingTo: log)
+      try handle.seekToEnd()
+      process.standardOutput = handle
+      process.standardError = handle
+    }
+    try process.run()
+    return process
+  }
+
+  /// Workers leave by themselves when the run is complete; whoever has not after 20 seconds is made to.
+  private func waitForWorkers() {
+    let deadline = ContinuousClock.now + .seconds(20)
+    for worker in workers.compactMap({ $0 }) {
+      while worker.isRunning && ContinuousClock.now < deadline { usleep(50_000) }
+      if worker.isRunning { kill(worker.processIdentifier, SIGKILL) }
+    }
+  }
+}

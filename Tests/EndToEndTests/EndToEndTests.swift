@@ -1,1 +1,0 @@
-// End-to-end tests: real coordinator and worker processes, real kills.

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+/// Every mistake gives one clear sentence and a non-zero exit, and leaves no half-written file under a final name.
+@Suite struct `mistakes` {
+  let scratch: Scratch
+
+  init() throws {
+    scratch = try Scratch()
+    _ = try scratch.write("path,label\na.png,real\nb.png,real\n", to: "one-class.csv")
+    for name in ["a.png", "b.png"] { _ = try scratch.write("not a picture", to: name) }
+  }
+
+  func experiment(_ body: String) -> String {
+    """
+    name: mistake
+    data: [{name: d, layout: manifest, path: one-class.csv}]
+    models: [{name: frames, architecture: convnext-atto}]
+    \(body)
+    """
+  }
+
+  func coordinate(_ text: String, listen: String = "tcp://127.0.0.1:21777") throws -> Program.Outcome {
+    let file = try scratch.write(text, to: "e.yaml")
+    return try Program.run(
+      ["coordinator", file.path, "--listen", listen, "--output", scratch.url.appending(path: "run").path],
+      in: scratch.url)
+  }
+
+  /// One sentence on standard error that has all the words, and a status of its own.
+  func expect(_ outcome: Program.Outcome, status: Int32, _ words: String...) {
+    #expect(outcome.status == status, "\(outcome.errors)")
+    for word in words { #expect(outcome.errors.contains(word), "\"\(word)\" is not in: \(outcome.errors)") }
+    let last = outcome.errors.split(separator: "\n").last.map(String.init) ?? ""
+    #expect(last.hasPrefix("unmask: "), "not a sentence of the program: \(outcome.errors)")
+  }
+
+  @Test func `a misspelt key names its line and the nearest one`() throws {
+    expect(try coordinate(experiment("train: {epcohs: 3}")), status: 2, "e.yaml:4", "train.epcohs", "\"epochs\"")
+  }
+
+  @Test func `a misspelt key of a model's own training section too`() throws {
+    let text = experiment("").replacing("convnext-atto}", with: "convnext-atto, train: {bacth: 3}}")
+    expect(try coordinate(text), status: 2, "bacth", "\"batch\"")
+  }
+
+  @Test func `a value of the wrong kind names its key`() throws {
+    expect(try coordinate(experiment("train: {epochs: many}")), status: 2, "train.epochs", "whole number")
+  }
+
+  @Test func `an unknown model names the nearest one`() throws {
+    let text = experiment("").replacing("convnext-atto", with: "convnext-ato")
+    expect(try coordinate(text), status: 2, "convnext-ato", "convnext-atto")
+  }
+
+  @Test func `a missing data set names the path`() throws {
+    let text = experiment("").replacing("one-class.csv", with: "nowhere/manifest.csv")
+    expect(try coordinate(text), status: 1, "nowhere/manifest.csv")
+  }
+
+  @Test func `a data set with one class says which`() throws {
+    expect(try coordinate(experiment("")), status: 1, "fake")
+    #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "run/folds.csv").path))
+  }
+
+  @Test func `fewer groups than folds says how many there are`() throws {
+    _ = try scratch.write(
+      "path,label,group\na.png,real,g1\nb.png,fake,g2\n", to: "few.csv")
+    let text = experiment("").replacing("one-class.csv", with: "few.csv")
+    expect(try coordinate(text), status: 1, "2 groups", "5 folds")
+  }
+
+  @Test func `a wrong option is bad usage`() throws {
+    let outcome = try Program.run(["worker", "--coordinater", "tcp://127.0.0.1:1"])
+    #expect(outcome.status == 2)
+    #expect(outcome.errors.contains("--coordinator"))
+  }
+
+  @Test func `a run folder that belongs to another experiment is refused`() throws {
+    let run = scratch.url.appending(path: "run")
+    _ = try scratch.write("someone's notes", to: "run/experiment.yaml")
+    let outcome = try coordinate(experiment("").replacing("one-class.csv", with: "nowhere.csv"))
+    #expect(outcome.status != 0)
+    #expect(try String(contentsOf: run.appending(path: "experiment.yaml"), encoding: .utf8) == "someone's notes")
+  }
+}

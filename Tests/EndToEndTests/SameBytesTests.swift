@@ -1,0 +1,137 @@
+import Foundation
+import Testing
+
+/// A small run: the three kinds of model, two folds, one or two epochs.
+let smallExperiment = """
+  name: small
+  seed: 11
+  data: [{name: sample, layout: manifest, path: sample/manifest.csv}]
+  folds: {count: 2}
+  train: {epochs: 2, warmup_epochs: 0.5}
+  models:
+    - {name: frames, architecture: convnext-atto, train: {epochs: 1}}
+    - {name: voice, architecture: audio-cnn}
+    - {name: motion, architecture: temporal-difference, train: {epochs: 1}}
+  fusion: [{name: mean, rule: mean}, {name: logistic, rule: logistic}]
+  cluster: {lease_ms: 4000, heartbeat_ms: 500, checkpoint_every_s: 1}
+
+  """
+
+/// One coordinator and some workers, each a real process that can be killed.
+final class SmallCluster {
+  let folder: URL
+  let run: URL
+  let port = Int.random(in: 20_000..<32_000)
+  private(set) var coordinator: Process?
+  private(set) var workers: [Process] = []
+  private var started = 0
+  private let options: [String]
+
+  init(_ folder: URL, run: String, options: [String] = []) {
+    self.folder = folder
+    self.run = folder.appending(path: run)
+    self.options = options
+  }
+
+  deinit {
+    ([coordinator].compactMap { $0 } + workers).filter(\.isRunning).forEach { kill($0.processIdentifier, SIGKILL) }
+  }
+
+  func startCoordinator() throws {
+    started += 1
+    coordinator = try Program.start(
+      ["coordinator", "small.yaml", "--listen", "tcp://127.0.0.1:\(port)", "--output", run.path] + options, in: folder,
+      output: log("coordinator-\(started).out"), errors: log("coordinator-\(started).err"))
+  }
+
+  func startWorker() throws {
+    let name = "w\(workers.count + 1)"
+    workers.append(
+      try Program.start(
+        [
+          "worker", "--coordinator", "tcp://127.0.0.1:\(port)", "--threads", "1", "--name", name, "--cache",
+          folder.appending(path: "cache").path,
+        ],
+        in: folder, output: log("\(name).out"), errors: log("\(name).err")))
+  }
+
+  private func log(_ name: String) -> URL { folder.appending(path: "\(run.lastPathComponent)-\(name)") }
+
+  /// Waits until `condition` holds; false when the time is up or the coordinator ended first.
+  func wait(seconds: Double, until condition: () -> Bool) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while Date() < deadline {
+      if condition() { return true }
+      if coordinator?.isRunning == false { return condition() }
+      usleep(20_000)
+    }
+    return false
+  }
+
+  /// How many files there are below a folder of the run.
+  func count(_ path: String) -> Int {
+    FileManager.default.enumerator(atPath: run.appending(path: path).path)?.compactMap { $0 as? String }
+      .filter { $0.contains(".") && !$0.contains(".tmp") }.count ?? 0
+  }
+
+  /// Waits for the end of all; the coordinator's exit status.
+  func finish(seconds: Double = 300) throws -> Int32 {
+    guard let coordinator, wait(seconds: seconds, until: { !coordinator.isRunning }) else {
+      Issue.record("the coordinator did not end within \(seconds) s: \(tail("coordinator-\(started).err"))")
+      return -1
+    }
+    for worker in workers {
+      let deadline = Date(timeIntervalSinceNow: 15)
+      while worker.isRunning && Date() < deadline { usleep(20_000) }
+      #expect(!worker.isRunning, "a worker outlived the run")
+    }
+    if coordinator.terminationStatus != 0 { Issue.record("coordinator: \(tail("coordinator-\(started).err"))") }
+    return coordinator.terminationStatus
+  }
+
+  func tail(_ name: String) -> String {
+    String(((try? String(contentsOf: log(name), encoding: .utf8)) ?? "").suffix(800))
+  }
+}
+
+@Suite(.serialized) struct `same bytes` {
+  @Test func `for one, two and three workers, a shared job, and after kills of workers and coordinator`() throws {
+    let scratch = try Scratch()
+    let folder = scratch.url
+    _ = try scratch.write(smallExperiment, to: "small.yaml")
+    let made = try Program.run(["sample", "sample", "--clips", "24", "--seed", "5"], in: folder)
+    #expect(made.status == 0, "\(made.errors)")
+
+    let quiet = SmallCluster(folder, run: "quiet")
+    try quiet.startCoordinator()
+    try quiet.startWorker()
+    #expect(try quiet.finish() == 0)
+    let expected = try RunDigest.files(of: quiet.run)
+    #expect(expected.keys.contains("folds.csv") && expected.keys.contains("Models/voice/fold-1.safetensors"))
+
+    let killed = SmallCluster(folder, run: "killed")
+    try killed.startCoordinator()
+    try killed.startWorker()
+    try killed.startWorker()
+    #expect(killed.wait(seconds: 120) { killed.count("Work/training") >= 1 })
+    kill(killed.workers[0].processIdentifier, SIGKILL)
+    try killed.startWorker()
+    #expect(killed.wait(seconds: 120) { killed.count("Work/training") >= 2 })
+    kill(killed.workers[1].processIdentifier, SIGKILL)
+    kill(killed.coordinator!.processIdentifier, SIGKILL)
+    try killed.startWorker()
+    usleep(500_000)
+    try killed.startCoordinator()
+    #expect(try killed.finish() == 0)
+    #expect(try RunDigest.files(of: killed.run) == expected)
+
+    let shared = SmallCluster(folder, run: "shared", options: ["--set", "cluster.workers_per_job=2"])
+    try shared.startCoordinator()
+    for _ in 0..<3 { try shared.startWorker() }
+    #expect(try shared.finish() == 0)
+    #expect(try RunDigest.files(of: shared.run) == expected)
+
+    let report = try String(contentsOf: shared.run.appending(path: "report.html"), encoding: .utf8)
+    #expect(report.contains("</html>"))
+  }
+}

@@ -7,13 +7,12 @@ import Testing
 
 /// Whole trajectories, schedules and clipping against the reference implementation.
 @Suite struct `optimizers` {
-  static let folder = Fixtures.cases.appending(path: "numeric")
   static let trajectories = names("optimizers.json")
   static let schedules = names("schedules.json")
   static let clippings = names("clipping.json")
 
   private static func cases(_ file: String) -> [JSON] {
-    (try? JSON.read(folder.appending(path: file)))?["cases"]?.list ?? []
+    (try? JSON.read(Fixtures.at("numeric/\(file)")))?["cases"]?.list ?? []
   }
   private static func names(_ file: String) -> [String] { cases(file).compactMap { $0["name"]?.string } }
   private static func one(_ file: String, _ name: String) throws -> JSON {
@@ -37,7 +36,7 @@ import Testing
 
   @Test(arguments: trajectories) func `take the reference's way`(_ name: String) throws {
     let item = try Self.one("optimizers.json", name)
-    let file = try SafeTensorsFile(Self.folder.appending(path: "optimizers.safetensors"))
+    let file = try SafeTensorsFile(Fixtures.at("numeric/optimizers.safetensors"))
     let a = try file.tensor("problem.A")
     let target = try file.tensor("problem.target").floats()
     let noise = try file.tensor("problem.noise")
@@ -146,6 +145,10 @@ import Testing
     let expected = item["total_norm"]!.double!
     #expect(abs(norm - expected) <= 1e-5 * expected)
     #expect(relativeL2(gradient, item["clipped"]!.list.flatMap(\.doubles).map { Float($0) }) <= 1e-5)
+  }
+
+  @Test func `there are cases of each kind`() {
+    #expect(!Self.trajectories.isEmpty && !Self.schedules.isEmpty && !Self.clippings.isEmpty)
   }
 
   @Test func `a NaN shows in every norm`() {

@@ -8,7 +8,7 @@ import Tensor
 ///
 /// - Shapes: `x [N, in, spatial…]`, `w [out, in / groups, kernel…]`, `b [out]?` → `[N, out, spatial…]`
 /// - Traps: if channels, groups and sizes do not fit each other.
-/// - Cost: 2·out elements·kernel·in / groups flops; keeps x.
+/// - Cost: 2·out elements·kernel·in / groups flops; keeps x unless the weights are frozen.
 public func convolution(
   _ x: Variable, _ w: Variable, _ b: Variable? = nil, stride: PerAxis = 1, padding: PerAxis = 0,
   paddingAfter: PerAxis? = nil, dilation: PerAxis = 1, groups: Int = 1
@@ -37,12 +37,13 @@ public func convolution(
     }
   }
   let needs = (x: x.needsGradient, w: w.needsGradient, b: b?.needsGradient ?? false)
-  return Tape.record(y, [x, w] + (b.map { [$0] } ?? [])) { [shape, hasBias = b != nil] g in
+  let kept = needs.w || needs.b ? input : nil  // a frozen layer need not remember what it saw
+  return Tape.record(y, [x, w] + (b.map { [$0] } ?? [])) { [shape, inputShape = input.shape, hasBias = b != nil] g in
     var shape = shape
     let g = g.channelsLast()
-    let dx = needs.x ? inputGradient(&shape, weight, g, like: input) : nil
-    guard needs.w || needs.b else { return hasBias ? [dx, nil, nil] : [dx, nil] }
-    let (dw, db) = weightGradients(&shape, input, g, like: weight, withBias: needs.b)
+    let dx = needs.x ? inputGradient(&shape, weight, g, like: inputShape) : nil
+    guard let kept else { return hasBias ? [dx, nil, nil] : [dx, nil] }
+    let (dw, db) = weightGradients(&shape, kept, g, like: weight, withBias: needs.b)
     return hasBias ? [dx, needs.w ? dw : nil, db] : [dx, dw]
   }
 }
@@ -74,11 +75,11 @@ public func conv3d(
   return convolution(x, w, b, stride: stride, padding: padding, dilation: dilation, groups: groups)
 }
 
-private func inputGradient(_ shape: inout dk_conv, _ w: Tensor, _ g: Tensor, like x: Tensor) -> Tensor {
-  Tensor(x.shape, format: .channelsLast) { dx in
+private func inputGradient(_ shape: inout dk_conv, _ w: Tensor, _ g: Tensor, like inputShape: [Int]) -> Tensor {
+  Tensor(inputShape, format: .channelsLast) { dx in
     withFloats(w, g, nil) { w, g, _ in
       let status = dk_conv_backward_input(&shape, w, g, dx.baseAddress)
-      precondition(status == 0, "convolution: gradient of input \(x.shape): oneDNN status \(status)")
+      precondition(status == 0, "convolution: gradient of input \(inputShape): oneDNN status \(status)")
     }
   }
 }

@@ -71,6 +71,7 @@ public final class WorkerService: @unchecked Sendable {
     self.directory =
       directory
       ?? FileManager.default.temporaryDirectory.appendingPathComponent("unmask-worker-\(process)-\(incarnation)")
+    Self.removeLeftovers()
     try makeFolder(self.directory)
     cache = try ArtifactCache(directory: self.directory.appendingPathComponent("cache"))
     let endpoint = try Endpoint.caller(to: coordinator)
@@ -82,6 +83,18 @@ public final class WorkerService: @unchecked Sendable {
         slots: threads, incarnation: incarnation, coordinator: coordinator,
         coordinatorWait: options.timing.coordinatorWait, drain: options.timing.drain),
       now: monotonicMilliseconds())
+  }
+
+  /// Removes the temporary folders of workers that were killed: named after processes that are not there any more.
+  private static func removeLeftovers() {
+    let temporary = FileManager.default.temporaryDirectory
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: temporary.path)) ?? []
+    where name.hasPrefix("unmask-worker-") {
+      guard let process = name.split(separator: "-").dropFirst(2).first.flatMap({ Int32($0) }) else { continue }
+      if kill(process, 0) != 0 && errno == ESRCH {
+        try? FileManager.default.removeItem(at: temporary.appendingPathComponent(name))
+      }
+    }
   }
 
   /// Asks the worker to leave: its jobs save their checkpoints, it says goodbye, and `serve` returns.
@@ -123,7 +136,7 @@ public final class WorkerService: @unchecked Sendable {
     let stopped = JobCancelled(.cancelled, "the worker stops")
     for token in Array(contexts.keys) { cancel(token, stopped) }
     for download in downloads.values { download.answer.put(.failure(stopped)) }
-    let until = monotonicMilliseconds() + 1_500
+    let until = monotonicMilliseconds() + 1_000
     while !contexts.isEmpty, monotonicMilliseconds() < until {
       _ = endpoint.inbox.take(timeout: 20)
       for request in requests.take() {

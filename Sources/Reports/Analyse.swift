@@ -250,10 +250,10 @@ struct SampleIndex: Sendable {
 
   static func kind(_ sample: RunReport.Sample) -> String { sample.type.isEmpty ? "unspecified" : sample.type }
 
-  /// How intervals are made: fewer resamples for more than ten thousand items, so that a report of many items and models
-  /// is a matter of a minute.
+  /// How intervals are made: fewer resamples for more than 2,500 items, so that a report of many items and models is a
+  /// matter of a minute.
   func bootstrap(_ items: Int, _ seed: UInt64) -> Bootstrap {
-    Bootstrap(resamples: min(resamples, max(200, 20_000_000 / max(items, 1))), seed: seed, expanded: true)
+    Bootstrap(resamples: min(resamples, max(200, 5_000_000 / max(items, 1))), seed: seed, expanded: true)
   }
 
   func label(_ id: SampleID) -> Truth? { byID[id]?.label }

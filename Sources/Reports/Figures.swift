@@ -90,13 +90,25 @@ struct Figures {
       width: 860, height: 400, script: script, blocks: blocks)
   }
 
+  /// A curve's points, those that are nearer to the last drawn one than a pixel left out: a million scores make no larger
+  /// a figure than a thousand.
+  private static func drawn(_ curve: ROCCurve) -> [String] {
+    var lines: [String] = []
+    var last = (x: -1.0, y: -1.0)
+    for (x, y) in zip(curve.falsePositiveRate, curve.truePositiveRate) {
+      let isEnd = x == 1 && y == 1
+      guard lines.isEmpty || isEnd || max(x - last.x, y - last.y) >= 0.001 else { continue }
+      lines.append("\(number(x, 6)) \(number(y, 6))")
+      last = (x, y)
+    }
+    return lines
+  }
+
   /// ROC curves of pooled test scores.
   private var roc: Figure? {
     let entries = analysis.entries.filter { $0.curve != nil && $0.name != "constant" }
     guard !entries.isEmpty else { return nil }
-    let blocks = entries.map { entry in
-      zip(entry.curve!.falsePositiveRate, entry.curve!.truePositiveRate).map { "\(number($0, 6)) \(number($1, 6))" }
-    }
+    let blocks = entries.map { Self.drawn($0.curve!) }
     let plots = entries.enumerated().map { index, entry in
       let area = entry.pooled["auc"].value.map { number($0) } ?? "undefined"
       let width = entry.role == .baseline ? 1.2 : 2

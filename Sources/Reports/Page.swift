@@ -77,19 +77,19 @@ struct Page {
   }
 
   private func tiles(_ chosen: RunAnalysis.Entry) -> String {
-    let constant = analysis.entry("constant")
     let leaks = report.leaks.reduce(0) { $0 + $1.found }
     let failed = analysis.entries.filter { $0.role == .model }.reduce(0) { $0 + $1.failed.values.reduce(0, +) }
     func tile(_ value: String, _ title: String, _ note: String, bad: Bool = false) -> String {
       "<div class=\"tile\(bad ? " bad" : "")\"><b>\(value)</b><span>\(title)</span><small>\(note)</small></div>"
     }
     let main = analysis.headline(chosen)
-    let accuracy = constant?.pooled["accuracy"].value.map { number($0 * 100, 1) + " %" } ?? "–"
+    let support = chosen.confusion.support
+    let accuracy = number(Double(support.max()!) / Double(max(1, chosen.confusion.total)) * 100, 1) + " %"
     return "<div class=\"tiles\">"
       + tile(area(main.area), "AUC of \(escaped(chosen.name))", main.interval.map { "95 % " + bracket($0) } ?? "")
       + tile(
         chosen.pooled["accuracy"].value.map { number($0 * 100, 1) + " %" } ?? "–", "accuracy on all samples",
-        "the constant answer has \(accuracy)")
+        "the same answer for all has \(accuracy)")
       + tile(
         report.leaks.isEmpty ? "–" : "\(leaks)", "leaks between folds",
         report.leaks.isEmpty ? "not checked" : "\(report.leaks.count) checks", bad: leaks > 0)

@@ -119,7 +119,8 @@ extension Page {
 
   var failures: String {
     var table = HTMLTable(["what", "stage", "reason"])
-    for failure in report.failures {
+    let shown = 200
+    for failure in report.failures.prefix(shown) {
       table.append([escaped(failure.subject), escaped(failure.stage), escaped(failure.reason)])
     }
     var unscored = HTMLTable(["model", "reason", "test samples"])
@@ -128,7 +129,9 @@ extension Page {
         unscored.append([escaped(entry.name), escaped(reason), "\(count)"])
       }
     }
+    let more = report.failures.count - shown
     return table.orNone("No file and no job failed.")
+      + (more > 0 ? "<p class=\"note\">And \(grouped(more)) more, all in <code>report.json</code>.</p>" : "")
       + "<h3>Samples without a score</h3>" + unscored.orNone("Every test sample has a score from every model.")
   }
 

@@ -185,6 +185,43 @@ private final class Scratch {
     }
   }
 
+  @Test(arguments: [0, 1, 2, 7])
+  func `is complete for next to nothing`(_ count: Int) throws {
+    var report = RunReport(name: "small")
+    report.models = [.init(name: "m", modality: "audio", architecture: "a")]
+    // No sample list, no validation rows; with 0 scored rows every file was refused.
+    let rows = (0..<max(count, 1)).map { (index: Int) -> ScoreRow in
+      let isFake = index.isMultiple(of: 2)
+      let score: Double? = count == 0 ? nil : Double(index) / 8
+      return ScoreRow(
+        sample: "s\(index)", dataset: "d", fold: 0, part: .test, label: isFake ? .fake : .real, type: isFake ? "x" : "",
+        model: "m", score: score, reason: count == 0 ? "the file is empty" : "")
+    }
+    let scratch = Scratch()
+    let outcome = try ReportWriter.write(
+      report, scores: rows, to: scratch.url, gnuplot: Gnuplot(), resamples: 100)
+    let page = String(decoding: try readFile(outcome.page), as: UTF8.self)
+    #expect(page.contains("No model has a validation AUC"))
+    #expect(count > 0 || page.contains("the file is empty"))
+    #expect(count > 1 || page.contains("undefined"))
+  }
+
+  @Test func `draws a curve of many scores with few points`() throws {
+    var report = RunReport(name: "large")
+    report.models = [.init(name: "m", modality: "image", architecture: "a")]
+    var noise = SplitMix64(state: 1)
+    let rows = (0..<20_000).map { (index: Int) -> ScoreRow in
+      ScoreRow(
+        sample: "s\(index)", dataset: "d", fold: 0, part: .test, label: index.isMultiple(of: 2) ? .fake : .real,
+        model: "m", score: Double.random(in: 0..<1, using: &noise))
+    }
+    let analysis = try RunAnalysis(report, scores: rows, resamples: 10)
+    let figure = try #require(
+      Figures(analysis: analysis, report: report).all.first { $0.name == "roc_curves_all_models" })
+    #expect(figure.blocks[0].count > 200 && figure.blocks[0].count < 2100)
+    #expect(figure.blocks[0].last == "1.000000 1.000000")
+  }
+
   @Test func `tells samples of equal names in two data sets apart`() throws {
     var run = try SyntheticRun()
     let copies = run.report.samples.map { sample in

@@ -44,6 +44,10 @@ public struct Dataset: Sendable {
   public init(reading source: DataSource) throws {
     let url = URL(fileURLWithPath: source.path)
     let layout = try DatasetLayouts.named(source.layout, at: url)
+    guard source.columns.isEmpty || layout.name == "manifest" else {
+      throw DatasetError(
+        source.path, "column names can be given for a manifest only, and this is read as \(layout.name)")
+    }
     self = try layout.read(url, LayoutOptions(name: source.name, columns: source.columns))
     guard !samples.isEmpty else {
       throw DatasetError(source.path, "no samples are listed there; \(layout.expectation)")

@@ -27,14 +27,15 @@ public struct DatasetStatistics: Codable, Sendable {
     /// What follows from it, as a sentence.
     public let advice: String
 
-    /// The balance of these counts.
-    public init(_ modality: Modality?, _ counts: ClassCounts) {
+    /// The balance of these counts; `title` begins the line, by default the modality or "Samples".
+    public init(_ modality: Modality? = nil, _ counts: ClassCounts, title: String? = nil) {
       (self.modality, self.counts) = (modality, counts)
       let ratio = counts.smaller == 0 ? nil : Double(counts.larger) / Double(counts.smaller)
       self.ratio = ratio
       verdict = ratio.map { $0 < 3 ? .good : $0 <= 5 ? .moderate : .severe } ?? .oneClass
       let shown = ratio.map { "(\(Self.oneDecimal($0)):1)" } ?? "(one class)"
-      line = "\(modality?.title ?? "Samples"): real \(counts.real), fake \(counts.fake) \(shown) \(verdict.rawValue)"
+      line =
+        "\(title ?? modality?.title ?? "Samples"): real \(counts.real), fake \(counts.fake) \(shown) \(verdict.rawValue)"
       advice = Self.advice(modality, counts, verdict)
     }
 

@@ -30,8 +30,15 @@ public struct LayoutOptions: Sendable {
 
 /// The layouts that Unmask reads.
 public enum DatasetLayouts {
+  /// The published data sets.
+  public static let official: [any OfficialLayout] = [
+    Faces140k(), CIFAKE(), WildDeepfake(), FaceForensics(), CelebDF(), DFDC(), DeeperForensics(), ASVspoof2019(),
+    ASVspoof2021(.la), ASVspoof2021(.df), ASVspoof5(), WaveFake(), InTheWild(), FakeOrReal(), FakeAVCeleb(), LAVDF(),
+    AVDeepfake1M(),
+  ]
+
   /// All of them, in the order in which an unnamed layout is looked for.
-  public static let all: [any DatasetLayout] = [ManifestLayout(), FolderLayout()]
+  public static let all: [any DatasetLayout] = [ManifestLayout()] + official + [FolderLayout()]
 
   /// The layout of a name; `auto` takes the first that recognises the path.
   ///

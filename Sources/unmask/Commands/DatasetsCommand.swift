@@ -11,7 +11,9 @@ struct DatasetsCommand: ParsableCommand {
     discussion: """
       Example: unmask datasets stats data/sample
       """,
-    subcommands: [DatasetsStats.self, DatasetsVerify.self, DatasetsFolds.self, DatasetsAudit.self])
+    subcommands: [
+      DatasetsStats.self, DatasetsVerify.self, DatasetsFolds.self, DatasetsAudit.self, DatasetsDescribe.self,
+    ])
 }
 
 /// Which data a command is about.

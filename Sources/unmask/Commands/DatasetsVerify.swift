@@ -43,6 +43,9 @@ struct DatasetsVerify: ParsableCommand {
     let line = ProgressLine(decode ? "decoding files" : "reading files")
     let dataset = try Dataset(reading: source).scanned(roots, scan, progress: line.update)
     let check = try FileCheck(dataset, root: roots.folder(of: source.name))
+    if !options.json {
+      compare(dataset, try DatasetLayouts.named(source.layout, at: URL(fileURLWithPath: source.path)))
+    }
     if options.json { try printJSON(check) } else { show(check) }
     guard check.isComplete else {
       throw DatasetError(
@@ -62,6 +65,21 @@ struct DatasetsVerify: ParsableCommand {
     section("extra: media files that no sample names", check.extra)
     section("equal files with both labels", check.conflicts.map { $0.joined(separator: " = ") })
     section("equal files", check.duplicates.map { $0.joined(separator: " = ") })
+  }
+
+  // The counts of a published set beside those listed here.
+  private func compare(_ dataset: Dataset, _ layout: any DatasetLayout) {
+    guard let official = layout as? any OfficialLayout else { return }
+    print("read as \(official.name)")
+    for part in official.description.published {
+      print("published \(DatasetStatistics.Balance(nil, part.counts, title: part.part).line)")
+    }
+    let parts = Dictionary(grouping: dataset.samples) { $0.split ?? "all" }
+    for (part, samples) in parts.sorted(by: { $0.key < $1.key }) {
+      let real = samples.count { $0.label == .real }
+      let counts = ClassCounts(real: real, fake: samples.count - real)
+      print("listed \(DatasetStatistics.Balance(nil, counts, title: part).line)")
+    }
   }
 
   private func text(_ finding: FileCheck.Finding) -> String {

@@ -1,0 +1,42 @@
+/// ASVspoof 2019, logical access: protocol lines `SPEAKER FILE - SYSTEM KEY`.
+public struct ASVspoof2019: OfficialLayout {
+  public let name = "asvspoof2019-la"
+  public let marks = ["LA/ASVspoof2019_LA_cm_protocols", "ASVspoof2019_LA_cm_protocols"]
+  public let description = DatasetDescription(
+    title: "ASVspoof 2019 LA",
+    what: "Synthetic and converted speech of 19 systems (A01-A19) beside bona fide VCTK recordings; 107 speakers.",
+    use: "The usual training set of voice detectors. Attacks of the evaluation part are not in training. In train and "
+      + "dev all bona fide lines come first: shuffle before sharding.",
+    layout: [
+      "LA/ASVspoof2019_LA_{train,dev,eval}/flac/*.flac",
+      "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.{train.trn,dev.trl,eval.trl}.txt",
+    ],
+    size: "about 7 GB", licence: "ODC-By", source: "https://datashare.ed.ac.uk/handle/10283/3336",
+    published: [
+      .init("train", real: 2580, fake: 22800), .init("validation", real: 2548, fake: 22296),
+      .init("test", real: 7355, fake: 63882),
+    ])
+
+  /// The reader.
+  public init() {}
+
+  public func read(_ tree: OfficialTree) throws -> SampleList {
+    let base = tree.has("LA") ? "LA/" : ""
+    var list = SampleList(tree)
+    for (part, split, ending) in [
+      ("train", "train", "train.trn"), ("dev", "validation", "dev.trl"), ("eval", "test", "eval.trl"),
+    ] {
+      let path = "\(base)ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.\(ending).txt"
+      guard tree.has(path) else { continue }
+      for (line, words) in try tree.lines(path, columns: 5) {
+        let label = try tree.label(words[4], path, line)
+        try list.add("\(base)ASVspoof2019_LA_\(part)/flac/\(words[1]).flac", label) { sample in
+          sample.identity = words[0]
+          sample.type = label == .fake ? words[3] : ""
+          sample.split = split
+        }
+      }
+    }
+    return list
+  }
+}

@@ -1,0 +1,40 @@
+/// DeeperForensics-1.0: fakes only. Its real class is FaceForensics++ youtube c23, which is not shipped; `source_videos`
+/// are the actors' recordings and **not** the real class, as its authors write.
+public struct DeeperForensics: OfficialLayout {
+  public let name = "deeperforensics"
+  public let marks = ["manipulated_videos"]
+  public let description = DatasetDescription(
+    title: "DeeperForensics-1.0",
+    what: "11,000 face swaps of 100 actors onto FaceForensics++ videos: end_to_end and ten distorted variants.",
+    use: "Robustness to distortions. Join it with faceforensics for the real class: 1:1 with end_to_end alone, 1:11 "
+      + "with everything.",
+    layout: ["manipulated_videos/<variant>/<target>_<actor>.mp4", "lists/splits/{train,val,test}.txt"],
+    size: "about 284 GB", licence: "on request, research only",
+    source: "https://github.com/EndlessSora/DeeperForensics-1.0",
+    published: [.init("all", real: 0, fake: 11000)])
+
+  /// The reader.
+  public init() {}
+
+  public func read(_ tree: OfficialTree) throws -> SampleList {
+    var splits: [String: String] = [:]
+    for (file, part) in [("train", "train"), ("val", "validation"), ("test", "test")] {
+      guard let path = tree.first(["lists/splits/\(file).txt", "splits/\(file).txt"]) else { continue }
+      for (_, words) in try tree.lines(path) { splits[words[0].stem] = part }
+    }
+    var list = SampleList(tree, extra: ["variant"])
+    for variant in tree.names(in: "manipulated_videos") {
+      for path in try tree.media(below: "manipulated_videos/\(variant)", .video) {
+        let people = path.stem.split(separator: "_", maxSplits: 1).map(String.init)
+        try list.add(path, .fake) { sample in
+          sample.identity = people.first
+          sample.source = people.count > 1 ? people[1] : nil
+          sample.type = "DeeperForensics"
+          sample.split = splits[path.stem]
+          sample.extra = [variant]
+        }
+      }
+    }
+    return list
+  }
+}

@@ -1,0 +1,78 @@
+/// FakeAVCeleb v1.2: four categories of real and fake picture and sound. `meta_data.csv` has nine names and ten values:
+/// `path` is the file name and the unnamed last one the folder. The second identity of a swap is in the file name.
+public struct FakeAVCeleb: OfficialLayout {
+  public let name = "fakeavceleb"
+  public let marks = ["FakeAVCeleb/RealVideo-RealAudio", "RealVideo-RealAudio"]
+  public let description = DatasetDescription(
+    title: "FakeAVCeleb v1.2",
+    what: "500 real clips of 500 people and 21,044 fakes of picture (faceswap, fsgan, wav2lip), sound (rtvc), or both.",
+    use:
+      "Sound and picture labels for multimodal detectors; 1:42, so use class weights and AUC. No official parts. All "
+      + "identities form ten groups of 50, which are race and gender cells: folds without shared people are folds by "
+      + "cell. Fakes begin with a short silence that tells the classes: trim it.",
+    layout: ["{Real,Fake}Video-{Real,Fake}Audio/<race>/<gender>/<id>/*.mp4", "meta_data.csv"],
+    size: "about 6 GB", licence: "on request, research only", source: "https://github.com/DASH-Lab/FakeAVCeleb",
+    published: [.init("all", real: 500, fake: 21_044)])
+
+  /// The reader.
+  public init() {}
+
+  public func read(_ tree: OfficialTree) throws -> SampleList {
+    let base = tree.has("FakeAVCeleb/RealVideo-RealAudio") ? "FakeAVCeleb/" : ""
+    var list = SampleList(tree, extra: ["category", "race", "gender"])
+    let table = tree.first(["\(base)meta_data.csv", "meta_data.csv"])
+    if let table {
+      try tree.table(table) { line, row in
+        let folder = try row("").split(separator: "/").drop { $0 == "FakeAVCeleb" }.joined(separator: "/")
+        let path = Self.spelt(base + folder + "/" + (try row("path")), tree)
+        try Self.add(path, method: try row("method"), other: try row("target1"), to: &list, base) {
+          tree.problem(table, line, $0)
+        }
+      }
+    } else {
+      for path in try tree.media(below: base.isEmpty ? "" : "FakeAVCeleb", .video) {
+        try Self.add(path, method: nil, other: "", to: &list, base) { tree.problem($0) }
+      }
+    }
+    return list
+  }
+
+  private static func add(
+    _ path: String, method: String?, other: String, to list: inout SampleList, _ base: String,
+    _ problem: (String) -> DatasetError
+  ) throws {
+    let parts = path.dropFirst(base.count).split(separator: "/").map(String.init)
+    guard parts.count == 5, let category = categories[parts[0]] else {
+      throw problem("\(path) is not CATEGORY/RACE/GENDER/ID/FILE with one of the four categories")
+    }
+    // A method names whom the face or voice was taken from as target1, the file name as ..._id10001_...
+    let named = (path.stem.split(separator: "_").map(String.init) + [other]).filter { isIdentity($0) && $0 != parts[3] }
+    try list.add(path, category == (.real, .real) ? .real : .fake) { sample in
+      (sample.visualLabel, sample.audioLabel) = category
+      sample.identity = parts[3]
+      sample.source = named.isEmpty ? nil : Array(Set(named)).sorted().joined(separator: ";")
+      sample.type = sample.label == .real ? "" : method ?? parts[0]
+      sample.extra = [parts[0], normal(parts[1]), parts[2]]
+    }
+  }
+
+  private static let categories: [String: (picture: Label, sound: Label)] = [
+    "RealVideo-RealAudio": (.real, .real), "RealVideo-FakeAudio": (.real, .fake), "FakeVideo-RealAudio": (.fake, .real),
+    "FakeVideo-FakeAudio": (.fake, .fake),
+  ]
+
+  private static func isIdentity(_ text: String) -> Bool {
+    text.hasPrefix("id") && text.utf8.count > 2 && text.dropFirst(2).allSatisfy(\.isNumber)
+  }
+
+  // Races are spelt "Asian (East)" in some copies and "Asian_East" in others.
+  private static func normal(_ race: String) -> String {
+    race.replacing(" (", with: "_").replacing(")", with: "")
+  }
+
+  private static func spelt(_ path: String, _ tree: OfficialTree) -> String {
+    if tree.has(path) { return path }
+    let other = normal(path)
+    return tree.has(other) ? other : path
+  }
+}

@@ -1,0 +1,42 @@
+/// LAV-DF: `metadata.json` (or `metadata.min.json`), with the fake parts in seconds.
+public struct LAVDF: OfficialLayout {
+  public let name = "lav-df"
+  public let marks = ["metadata.min.json"]
+  public let description = DatasetDescription(
+    title: "LAV-DF",
+    what: "136,304 VoxCeleb2 clips in which words were replaced in sound, picture or both, with their times.",
+    use: "Finding where a clip is fake. Train, dev and test by clip.",
+    layout: ["{train,dev,test}/NNNNNN.mp4", "metadata.json or metadata.min.json"], size: "about 24 GB",
+    licence: "CC BY-NC 4.0, on request", source: "https://github.com/ControlNet/LAV-DF",
+    published: [.init("all", real: 36431, fake: 99873)])
+
+  /// The reader.
+  public init() {}
+
+  private struct Entry: Decodable {
+    let file: String
+    let fake_periods: [[Double]]
+    let original, split: String?
+    let modify_video, modify_audio: Bool
+  }
+
+  public func read(_ tree: OfficialTree) throws -> SampleList {
+    let path = try tree.require(["metadata.min.json", "metadata.json"], "metadata.json")
+    var list = SampleList(tree)
+    for entry in try tree.json(path, as: [Entry].self) {
+      let isFake = entry.modify_video || entry.modify_audio
+      guard entry.fake_periods.allSatisfy({ $0.count == 2 && $0[0] >= 0 && $0[1] > $0[0] }) else {
+        throw DatasetError(path, "\(entry.file) has fake_periods that are not [start, end] in seconds")
+      }
+      try list.add(entry.file, isFake ? .fake : .real) { sample in
+        sample.visualLabel = entry.modify_video ? .fake : .real
+        sample.audioLabel = entry.modify_audio ? .fake : .real
+        sample.type = !isFake ? "" : entry.modify_video ? entry.modify_audio ? "both" : "video" : "audio"
+        sample.source = entry.original ?? entry.file
+        sample.split = entry.split == "dev" ? "validation" : entry.split
+        sample.intervals = isFake ? entry.fake_periods.map { FakeInterval(start: $0[0], end: $0[1]) } : []
+      }
+    }
+    return list
+  }
+}

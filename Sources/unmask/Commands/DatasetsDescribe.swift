@@ -1,0 +1,47 @@
+import ArgumentParser
+import Datasets
+import Foundation
+
+struct DatasetsDescribe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "describe",
+    abstract: "Say what a published data set is, when to use it, how it lies on disk, and where to ask for it.",
+    discussion: """
+      Without a name, all of them in a line each.
+
+      Example: unmask datasets describe asvspoof2019-la
+      """)
+
+  @Argument(help: ArgumentHelp("The name of a published data set.", valueName: "kind"))
+  var kind: String?
+
+  @Flag(help: "Write JSON to standard output.")
+  var json = false
+
+  private struct Entry: Encodable {
+    let name: String
+    let description: DatasetDescription
+  }
+
+  func run() throws {
+    let all = DatasetLayouts.official
+    guard let kind else {
+      if json { return try printJSON(all.map { Entry(name: $0.name, description: $0.description) }) }
+      for layout in all { print("\(layout.name): \(layout.description.what)") }
+      return
+    }
+    guard let layout = all.first(where: { $0.name == kind }) else {
+      throw ValidationError(
+        "There is no published data set called \"\(kind)\"; there are \(all.map(\.name).joined(separator: ", ")).")
+    }
+    let found = layout.description
+    if json { return try printJSON(Entry(name: layout.name, description: found)) }
+    print("\(found.title)\n\n\(found.what)\n\(found.use)\n\nOn disk (\(found.size))")
+    for line in found.layout { print("  \(line)") }
+    if !found.published.isEmpty {
+      print("\nPublished counts")
+      for part in found.published { print("  \(DatasetStatistics.Balance(nil, part.counts, title: part.part).line)") }
+    }
+    print("\nTerms: \(found.licence)\nSource: \(found.source)")
+  }
+}

@@ -12,13 +12,18 @@ struct FaceSwap {
   private let match: Float
   private let softness: Float
   private let size: SIMD2<Float>
+  /// Deviations of place (pixels) and of brightness from picture to picture.
+  private let unrest: Float
+  private let unevenness: Float
 
   init(_ r: inout Randomness) {
     // The mismatch has a random direction and a size that is never small: brightness, and warmth against coolness.
-    let brightness = r.sign() * r.uniform(0.045, 0.10), warmth = r.sign() * r.uniform(0.02, 0.05)
+    let brightness = r.sign() * r.uniform(0.07, 0.13), warmth = r.sign() * r.uniform(0.03, 0.06)
     offset = SIMD4(brightness + warmth, brightness, brightness - warmth, 0)
     match = r.uniform(0.6, 0.85)
-    softness = r.uniform(0.05, 0.10)
+    softness = r.uniform(0.03, 0.07)
+    unrest = r.uniform(0.15, 0.5)
+    unevenness = r.uniform(0.005, 0.018)
     size = SIMD2(r.uniform(0.60, 0.68), r.uniform(0.70, 0.78))
   }
 
@@ -27,7 +32,8 @@ struct FaceSwap {
     _ borrowed: Canvas, into canvas: inout Canvas, pose: HeadPose, cosine: Float, sine: Float,
     _ r: inout Randomness
   ) {
-    let tremble = SIMD2<Float>(r.normal(), r.normal()) * 0.55, flicker = 1 + 0.028 * r.normal()
+    let tremble = SIMD2<Float>(r.normal(), r.normal()) * unrest
+    let flicker = 1 + unevenness * r.normal()
     let reach = FaceSwap.span / 2 * pose.scale
     let origin = SIMD2(pose.x - reach, pose.y + 0.1 * pose.scale - reach)
     let step = 2 * reach / Float(FaceSwap.made)

@@ -44,7 +44,7 @@ struct Recording {
     let expression = Expression(
       opening: speech.mouth[i].opening, rounding: speech.mouth[i].rounding, blink: take.blink[i], gaze: take.gaze[i])
     HeadPainter(who, take.poses[i], expression, light: light, strength: take.lightStrength).paint(on: &canvas)
-    let tint = SIMD4(take.tint, 1)
+    let tint = SIMD4(take.tint * take.exposure[i], 1)
     for p in canvas.pixels.indices { canvas.pixels[p] *= tint }
     canvas.addSensorNoise(take.noise, &noise)
     return canvas
@@ -75,11 +75,26 @@ struct Recording {
   func vocoded(_ clip: SampleClip) -> [Float] {
     var chance = Randomness(seed: seed, "vocoder", clip.number)
     // Half of the way to the partner in pitch and formants.
-    let spoken = Vocoder().resynthesize(
+    let spoken = Vocoder(quality: chance.uniform(0, 1)).resynthesize(
       speech.samples, pitchRatio: (partner.pitch / person.pitch).squareRoot(),
       formantRatio: (partner.formantScale / person.formantScale).squareRoot(), &chance)
-    let brought = SpeechSynthesizer.scaled(spoken, to: speech.level)
-    return SpeechSynthesizer.scaled(joined(speech.samples, brought, clip), to: speech.level)
+    let voice = SpeechSynthesizer.scaled(spoken, to: speech.level)
+    return SpeechSynthesizer.scaled(joined(speech.samples, whereLoud(voice), clip), to: speech.level)
+  }
+
+  /// `voice` where the recording speaks, and the recording's own room between the words: a fake has no other silence.
+  private func whereLoud(_ voice: [Float]) -> [Float] {
+    let length = SpeechScript.frameLength
+    var share = (0..<SpeechScript.frameCount).map { t -> Float in
+      let frame = speech.samples[(t * length)..<((t + 1) * length)]
+      let power = frame.reduce(0) { $0 + $1 * $1 } / Float(length)
+      return smoothStep(-34, -26, 10 * log10f(power / (speech.level * speech.level) + 1e-9))
+    }
+    share = smoothed(share, radius: 2)
+    return voice.indices.map { n in
+      let x = share[n / length] * .pi / 2
+      return speech.samples[n] * cosf(x) + voice[n] * sinf(x)
+    }
   }
 
   /// Another recording's sound, at this recording's level, where the clip is fake.

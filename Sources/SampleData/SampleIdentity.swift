@@ -47,11 +47,13 @@ struct SampleIdentity {
     let irises: [SIMD3<Float>] = [[0.25, 0.15, 0.08], [0.22, 0.38, 0.55], [0.25, 0.42, 0.25], [0.38, 0.38, 0.40]]
     faceWidth = r.uniform(0.70, 0.84)
     jaw = r.uniform(0.06, low ? 0.20 : 0.34)
-    // The two of a pair differ by at most two steps of skin: swaps are made between people who can pass for each other.
-    var shared = Randomness(seed: seed, "pair", pair)
-    let step = min(max(shared.index(skins.count) + (member == 0 ? 0 : shared.index(3) - 1), 0), skins.count - 1)
+    // Skins go round over the pairs, and the two of a pair differ by at most one step: swaps are made between people
+    // who can pass for each other.
+    var shared = Randomness(seed: seed, "skin")
+    let round = (pair * 5 + shared.index(skins.count)) % skins.count
+    let step = min(max(round + (member == 0 ? 0 : r.index(3) - 1), 0), skins.count - 1)
     skin = skins[step] * r.uniform(0.95, 1.04)
-    hair = hairs[r.index(hairs.count)]
+    hair = step < 3 ? hairs[r.index(hairs.count)] : [hairs[0], hairs[1], hairs[5]][r.index(3)]
     hairStyle = low ? [.short, .fringe, .sides, .curls][r.index(4)] : [.long, .fringe, .long, .curls][r.index(4)]
     clothes = SIMD3(r.uniform(0.08, 0.8), r.uniform(0.08, 0.8), r.uniform(0.08, 0.8))
     collar = r.chance(0.5)

@@ -88,6 +88,8 @@ enum SpeechSynthesizer {
     var hiss = BandPass(), hissTop = BandPass()
     var phase: Float = 0, jitter: Float = 1, shimmer: Float = 1, lowPassed: Float = 0, last: Float = 0
     let bandwidths: [Float] = [70, 95, 140, 200]
+    // Throats are steadier on some days than on others.
+    let jitterSize = r.uniform(0.003, 0.018), shimmerSize = r.uniform(0.02, 0.10)
     for n in 0..<SpeechScript.sampleCount {
       let t = n / SpeechScript.frameLength
       if n % SpeechScript.frameLength == 0 {
@@ -99,8 +101,8 @@ enum SpeechSynthesizer {
       phase += f0 * jitter / Float(SpeechScript.sampleRate)
       if phase >= 1 {
         phase -= 1
-        jitter = 1 + 0.012 * r.normal()
-        shimmer = 1 + 0.06 * r.normal()
+        jitter = 1 + jitterSize * r.normal()
+        shimmer = 1 + shimmerSize * r.normal()
       }
       // Derivative of the KLGLOTT88 flow: 2x - 3x² over the open six tenths of the period.
       let x = phase / 0.6

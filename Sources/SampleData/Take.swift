@@ -18,6 +18,8 @@ struct Take {
   var lightStrength: Float
   var tint: SIMD3<Float>
   var noise: Float
+  /// Brightness of each picture: lamps flicker, and cameras correct their exposure.
+  var exposure: [Float]
   var poses: [HeadPose]
   /// 0 open, 1 shut, one per picture.
   var blink: [Float]
@@ -32,8 +34,8 @@ struct Take {
     backgroundSeed = r.uniform(0, 100)
     light = SIMD2(r.uniform(-1, 1), r.uniform(-0.9, -0.1))
     lightStrength = r.uniform(0.08, 0.26)
-    let exposure = r.uniform(0.82, 1.08), warmth = r.uniform(-0.06, 0.06)
-    tint = SIMD3(exposure * (1 + warmth), exposure, exposure * (1 - warmth))
+    let bright = r.uniform(0.82, 1.08), warmth = r.uniform(-0.06, 0.06)
+    tint = SIMD3(bright * (1 + warmth), bright, bright * (1 - warmth))
     noise = r.uniform(0.014, 0.024)
 
     let centre = SIMD2<Float>(80 + r.uniform(-9, 9), 74 + r.uniform(-5, 6)), size = r.uniform(42, 49)
@@ -41,13 +43,16 @@ struct Take {
     let amounts: [Float] = [r.uniform(1.5, 4.5), r.uniform(0.8, 2.6), r.uniform(0.02, 0.06), r.uniform(0.1, 0.4), 0.18]
     let rates = (0..<8).map { _ in r.uniform(0.25, 1.1) }
     let phases = (0..<8).map { _ in r.uniform(0, 2 * .pi) }
+    let shake = r.uniform(0, 0.3), flicker = r.uniform(0, 0.014)
+    exposure = (0..<Take.pictureCount).map { _ in 1 + flicker * r.normal() }
     func wave(_ k: Int, _ t: Float) -> Float { sinf(2 * .pi * rates[k] * t + phases[k]) }
     poses = (0..<Take.pictureCount).map { i in
       let t = Float(i) / 25
       return HeadPose(
-        x: centre.x + amounts[0] * (0.7 * wave(0, t) + 0.3 * wave(1, 2 * t)),
+        x: centre.x + amounts[0] * (0.7 * wave(0, t) + 0.3 * wave(1, 2 * t)) + shake * r.normal(),
         // People nod a little where they are loud.
-        y: centre.y + amounts[1] * (0.7 * wave(2, t) + 0.3 * wave(3, 2 * t)) + 0.8 * mouth[i].opening,
+        y: centre.y + amounts[1] * (0.7 * wave(2, t) + 0.3 * wave(3, 2 * t)) + 0.8 * mouth[i].opening + shake
+          * r.normal(),
         scale: size * (1 + 0.018 * wave(4, t)), roll: tilt + amounts[2] * wave(5, t),
         yaw: turn + amounts[3] * wave(6, t), pitch: nod + amounts[4] * wave(7, t))
     }

@@ -1,5 +1,5 @@
 // Analysis and resynthesis of a voice, with what such systems leave behind: a spectrum smoothed over frequency and time,
-// pulses of one phase where a voice has breath (buzz), pitch that moves in steps, and no trace of the room.
+// pulses of one phase (buzz), breath that does not come and go with the pitch, pitch that moves in steps, and no room.
 
 #if canImport(Glibc)
   import Glibc
@@ -9,12 +9,26 @@
 
 /// A pulse-and-noise vocoder over cepstrally smoothed spectra (the classical source-filter vocoder).
 struct Vocoder {
-  /// How much of the cepstrum is kept, in samples of quefrency: 28 at 16 kHz keeps formants and drops harmonics.
-  private static let kept = 28
   private static let hop = 160  // 10 ms
   private static let size = 512
 
   private let transform = FourierTransform(size)
+  private let kept: Int
+  private let breathFrom: Float
+  private let neighbours: Float
+  private let unsteadiness: Float
+
+  /// A vocoder of a quality from 0 to 1.
+  ///
+  /// The best keeps twice as much of the cepstrum as the worst (60 samples of quefrency: fine formants, hardly a
+  /// harmonic), gives the voice its breath back from a lower frequency on, smooths less over time, and has pulses nearly
+  /// as unsteady as those of a throat.
+  init(quality: Float) {
+    kept = 26 + Int(34 * quality)
+    breathFrom = 5_500 - 3_500 * quality
+    neighbours = 0.25 - 0.25 * quality
+    unsteadiness = quality
+  }
 
   /// One analysis frame.
   private struct Frame {
@@ -65,7 +79,7 @@ struct Vocoder {
       }
       im = [Float](repeating: 0, count: Vocoder.size)
       transform(&re, &im, inverse: true)
-      for i in Vocoder.kept..<(Vocoder.size - Vocoder.kept) { re[i] = 0 }
+      for i in kept..<(Vocoder.size - kept) { re[i] = 0 }
       im = [Float](repeating: 0, count: Vocoder.size)
       transform(&re, &im)
       return Frame(logSpectrum: Array(re[0...(Vocoder.size / 2)]), pitch: pitch)
@@ -80,8 +94,8 @@ struct Vocoder {
     var energy: Float = 0
     for value in x { energy += value * value }
     guard (energy / Float(x.count)).squareRoot() > 0.02 * loudest else { return 0 }
-    var best: Float = 0, bestLag = 0
-    for lag in 48...228 {
+    var scores = [Float](repeating: 0, count: 229)
+    for lag in 47...228 {
       var sum: Float = 0, a: Float = 1e-9, b: Float = 1e-9
       for i in 0..<(x.count - lag) {
         sum += x[i] * x[i + lag]
@@ -89,13 +103,13 @@ struct Vocoder {
         b += x[i + lag] * x[i + lag]
       }
       // A shorter period must not lose to its own multiples.
-      let score = sum / (a * b).squareRoot() - Float(lag) * 0.0004
-      if score > best {
-        best = score
-        bestLag = lag
-      }
+      scores[lag] = sum / (a * b).squareRoot() - Float(lag) * 0.0004
     }
-    return best > 0.55 ? Float(SpeechScript.sampleRate) / Float(bestLag) : 0
+    guard let best = (48...227).max(by: { scores[$0] < scores[$1] }), scores[best] > 0.5 else { return 0 }
+    // The top of the parabola through the best lag and its neighbours.
+    let bend = scores[best - 1] - 2 * scores[best] + scores[best + 1]
+    let shift = bend < 0 ? 0.5 * (scores[best - 1] - scores[best + 1]) / bend : 0
+    return Float(SpeechScript.sampleRate) / (Float(best) + min(max(shift, -0.5), 0.5))
   }
 
   private func smoothOverTime(_ frames: inout [Frame]) {
@@ -103,13 +117,15 @@ struct Vocoder {
     for i in frames.indices where i > 0 && i < frames.count - 1 {
       for k in frames[i].logSpectrum.indices {
         frames[i].logSpectrum[k] =
-          0.25 * original[i - 1].logSpectrum[k] + 0.5 * original[i].logSpectrum[k]
-          + 0.25 * original[i + 1].logSpectrum[k]
+          neighbours * (original[i - 1].logSpectrum[k] + original[i + 1].logSpectrum[k])
+          + (1 - 2 * neighbours) * original[i].logSpectrum[k]
       }
-      // A frame whose neighbours agree about voice against it follows them.
-      let before = original[i - 1].pitch, after = original[i + 1].pitch
-      if before > 0 && after > 0 && original[i].pitch == 0 { frames[i].pitch = (before + after) / 2 }
-      if before == 0 && after == 0 { frames[i].pitch = 0 }
+      // The median of five frames, voiceless ones counting as 0, mends single errors of pitch and of voicing.
+      let near = original[max(0, i - 2)...min(frames.count - 1, i + 2)].map(\.pitch).sorted()
+      let middle = near[near.count / 2]
+      frames[i].pitch =
+        middle > 0 && original[i].pitch > 0 && abs(original[i].pitch / middle - 1) < 0.1
+        ? original[i].pitch : middle
     }
   }
 
@@ -123,20 +139,30 @@ struct Vocoder {
 
   private func synthesise(_ frames: [Frame], count: Int, _ r: inout Randomness) -> [Float] {
     var out = [Float](repeating: 0, count: count + Vocoder.size * 2)
+    // Amplitudes of pulses and of noise, as logarithms to add to the spectrum of a frame with voice.
+    let bins = 0...(Vocoder.size / 2)
+    let breath = bins.map { k -> Float in
+      let frequency = Float(k) * Float(SpeechScript.sampleRate) / Float(Vocoder.size)
+      return 0.002 + 0.06 * unsteadiness + 0.88 * smoothStep(breathFrom * 0.6, breathFrom * 1.6, frequency)
+    }
+    let pulseGain = breath.map { 0.5 * logf(1 - $0) }, noiseGain = breath.map { 0.5 * logf($0) }
     var next: Float = 0
     for n in 0..<count {
-      let frame = frames[min(n / Vocoder.hop, frames.count - 1)]
-      if frame.pitch > 0 {
-        guard Float(n) >= next else { continue }
-        let period = Float(SpeechScript.sampleRate) / frame.pitch
-        next = max(next, Float(n - 1)) + period
-        let response = minimumPhase(frame.logSpectrum)
-        let gain = period.squareRoot()
-        for i in 0..<(Vocoder.size / 2) { out[n + i] += gain * response[i] }
-      } else if n % (Vocoder.hop / 2) == 0 {
-        next = Float(n)
-        addNoise(frame.logSpectrum, at: n, to: &out, &r)
+      let frame = frames[min(n / Vocoder.hop, frames.count - 1)], isVoiced = frame.pitch > 0
+      if n % (Vocoder.hop / 2) == 0 {
+        let spectrum = isVoiced ? zip(frame.logSpectrum, noiseGain).map(+) : frame.logSpectrum
+        addNoise(spectrum, at: n, to: &out, &r)
       }
+      guard isVoiced else {
+        next = Float(n + 1)
+        continue
+      }
+      guard Float(n) >= next else { continue }
+      let period = Float(SpeechScript.sampleRate) / frame.pitch * (1 + 0.012 * unsteadiness * r.normal())
+      next = max(next, Float(n - 1)) + period
+      let response = minimumPhase(zip(frame.logSpectrum, pulseGain).map(+))
+      let gain = period.squareRoot() * (1 + 0.06 * unsteadiness * r.normal())
+      for i in 0..<(Vocoder.size / 2) { out[n + i] += gain * response[i] }
     }
     return Array(out[0..<count])
   }

@@ -45,7 +45,7 @@ struct SampleCommand: ParsableCommand {
       let line = "\rsample: clip \(progress.written) of \(progress.total)"
       FileHandle.standardError.write(Data((progress.written == progress.total ? line + "\n" : line).utf8))
     }
-    let what = "\(clips) clips (\(clips / 3) real, \(clips * 2 / 3) fake) of \(clips / 6) people in \(clips / 12) pairs"
+    let what = "\(clips) clips (\(clips / 3) real, \(clips * 2 / 3) fake) of \(clips / 6) people in pairs"
     switch outcome {
     case .written: print("\(directory): wrote \(what), seed \(seed).")
     case .wasThere: print("\(directory): \(what), seed \(seed), are there already.")

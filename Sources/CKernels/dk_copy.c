@@ -62,6 +62,34 @@ DEFINE_PLANE(uint16_t, plane2)
 DEFINE_PLANE(uint32_t, plane4)
 DEFINE_PLANE(uint64_t, plane8)
 
+typedef uint32_t word16 __attribute__((ext_vector_type(16), aligned(4)));
+
+// Transposes 16×16 words: four rounds of shuffling row i with row i + 8, as one shuffles two halves of a pack of cards.
+static inline __attribute__((always_inline)) void transpose16(const uint32_t *from, int64_t fc, uint32_t *to,
+                                                              int64_t tr) {
+  word16 a[16], b[16];
+  for (int i = 0; i < 16; i++) a[i] = *(const word16 *)(from + i * fc);
+#define SHUFFLE(x, y)                                                                                        \
+  for (int i = 0; i < 8; i++) {                                                                              \
+    y[2 * i] = __builtin_shufflevector(x[i], x[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); \
+    y[2 * i + 1] =                                                                                           \
+        __builtin_shufflevector(x[i], x[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); \
+  }
+  SHUFFLE(a, b) SHUFFLE(b, a) SHUFFLE(a, b) SHUFFLE(b, a)
+#undef SHUFFLE
+  for (int i = 0; i < 16; i++) *(word16 *)(to + i * tr) = a[i];
+}
+
+// The commonest change of order, channels to the end or back: rows adjacent in the source, columns in the target.
+DK_CLONES static void transpose4(int64_t rows, int64_t columns, const uint32_t *from, int64_t fc, uint32_t *to,
+                                 int64_t tr) {
+  int64_t whole_rows = rows / 16 * 16, whole_columns = columns / 16 * 16;
+  for (int64_t r = 0; r < whole_rows; r += 16)
+    for (int64_t c = 0; c < whole_columns; c += 16) transpose16(from + r + c * fc, fc, to + r * tr + c, tr);
+  plane4(rows, columns - whole_columns, from + whole_columns * fc, 1, fc, to + whole_columns, tr, 1);
+  plane4(rows - whole_rows, whole_columns, from + whole_rows, 1, fc, to + whole_rows * tr, tr, 1);
+}
+
 struct copy {
   struct view view;
   const char *from;
@@ -88,7 +116,13 @@ static void copy_planes(void *context, size_t begin, size_t end) {
     switch (copy->size) {
       case 1: plane1(rows, columns, (const uint8_t *)source, fr, fc, (uint8_t *)target, tr, tc); break;
       case 2: plane2(rows, columns, (const uint16_t *)source, fr, fc, (uint16_t *)target, tr, tc); break;
-      case 4: plane4(rows, columns, (const uint32_t *)source, fr, fc, (uint32_t *)target, tr, tc); break;
+      case 4:
+        if (fr == 1 && tc == 1 && rows >= 16 && columns >= 16) {
+          transpose4(rows, columns, (const uint32_t *)source, fc, (uint32_t *)target, tr);
+          break;
+        }
+        plane4(rows, columns, (const uint32_t *)source, fr, fc, (uint32_t *)target, tr, tc);
+        break;
       default: plane8(rows, columns, (const uint64_t *)source, fr, fc, (uint64_t *)target, tr, tc); break;
     }
   }

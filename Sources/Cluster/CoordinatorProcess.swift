@@ -44,10 +44,21 @@ public final class CoordinatorProcess: Sendable {
       runner: CoordinatorJobs(inputs: inputs, directory: directory), options: options)
     service.withLock { $0 = coordinator }
     logger.info("listening at \(coordinator.address); \(plan.jobs.count) jobs")
+    let ticker = DispatchSource.makeTimerSource(queue: .global())
+    ticker.schedule(deadline: .now() + 15, repeating: 15)
+    ticker.setEventHandler { @Sendable [weak self] in self?.sayProgress() }
+    ticker.activate()
+    defer { ticker.cancel() }
     let outcome = try coordinator.serve()
     guard !outcome.wasStopped else { return nil }
     guard outcome.isComplete else { throw RunFailed(description: outcome.sentence) }
     return String(decoding: try readFile(directory.appending(path: RunFiles.summary)), as: UTF8.self)
+  }
+
+  private func sayProgress() {
+    guard let status = service.withLock({ $0?.status() }) else { return }
+    logger.info("\(RunStatus(status).line)")
+    for sentence in status.stuck { logger.warning("\(sentence)") }
   }
 
   /// Stops the run; the same command goes on later. Safe from any thread.

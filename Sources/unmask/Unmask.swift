@@ -18,7 +18,8 @@ struct Unmask: ParsableCommand {
     version: programVersion,
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [SampleCommand.self, DatasetsCommand.self]),
-      CommandGroup(name: "Run", subcommands: [TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self]),
+      CommandGroup(
+        name: "Run", subcommands: [TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, StatusCommand.self]),
       CommandGroup(name: "Use", subcommands: [PredictCommand.self, ReportCommand.self]),
       CommandGroup(name: "Scores", subcommands: [EvaluateCommand.self, CompareCommand.self, FuseCommand.self]),
       CommandGroup(name: "Know", subcommands: [ModelsCommand.self, BenchmarkCommand.self]),

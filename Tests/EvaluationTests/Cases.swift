@@ -56,12 +56,14 @@ struct Case: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
   subscript(_ field: String) -> JSON { content[field] }
 
-  /// The cases of a file in the folder that UNMASK_CASES names, or of the fixtures.
+  /// The cases of a file in the tree that UNMASK_CASES names, or of the fixtures where that tree has no such file.
   static func load(_ file: String) -> [Case] {
-    let root =
-      ProcessInfo.processInfo.environment["UNMASK_CASES"].map { URL(fileURLWithPath: $0) }
-      ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures")
-    let url = root.appending(path: "stats/\(file).json")
+    let own = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+      path: "../Fixtures/stats/\(file).json")
+    let other = ProcessInfo.processInfo.environment["UNMASK_CASES"].map {
+      URL(fileURLWithPath: $0).appending(path: "stats/\(file).json")
+    }
+    let url = other.flatMap { FileManager.default.fileExists(atPath: $0.path) ? $0 : nil } ?? own
     do {
       return try JSONDecoder().decode(JSON.self, from: Data(contentsOf: url))["cases"].items.map(Case.init)
     } catch {

@@ -65,18 +65,23 @@ public struct Bootstrap: Sendable {
       method: groups == nil ? "bootstrap" : "bootstrap over \(units) groups")
   }
 
-  /// The interval of the area under the ROC curve.
+  /// The interval of the area under the ROC curve; with `strata`, of `areaUnderCurve(scores:fake:strata:)`.
   ///
   /// - Cost: one pass over the items a resample, after one sort.
-  public func areaUnderCurve(scores: [Double], fake: [Bool], groups: [Int]? = nil) -> Interval? {
-    let area = WeightedArea(scores: scores, fake: fake)
+  public func areaUnderCurve(
+    scores: [Double], fake: [Bool], strata: [Int]? = nil, groups: [Int]? = nil
+  ) -> Interval? {
+    let area = WeightedArea(scores: scores, fake: fake, strata: strata)
     return interval(count: scores.count, groups: groups) { area.value($0) }
   }
 
   /// The interval of the difference of two models' areas on the same items, which is the paired comparison that respects
   /// groups.
-  public func areaDifference(first: [Double], second: [Double], fake: [Bool], groups: [Int]? = nil) -> Interval? {
-    let (a, b) = (WeightedArea(scores: first, fake: fake), WeightedArea(scores: second, fake: fake))
+  public func areaDifference(
+    first: [Double], second: [Double], fake: [Bool], strata: [Int]? = nil, groups: [Int]? = nil
+  ) -> Interval? {
+    let a = WeightedArea(scores: first, fake: fake, strata: strata)
+    let b = WeightedArea(scores: second, fake: fake, strata: strata)
     return interval(count: fake.count, groups: groups) { times in
       guard let x = a.value(times), let y = b.value(times) else { return nil }
       return x - y
@@ -84,41 +89,63 @@ public struct Bootstrap: Sendable {
   }
 }
 
+/// The area under the ROC curve over pairs of a fake and a real item of the same fold. Scores of different folds' models are
+/// on different scales: ranking them together measures the scales, not the detectors.
+///
+/// - Source: Forman and Scholz 2010, "Apples-to-apples in cross-validation studies".
+public func areaUnderCurve(scores: [Double], fake: [Bool], strata: [Int]) -> Measure {
+  let once = [Int32](repeating: 1, count: scores.count)
+  let area = once.withUnsafeBufferPointer { WeightedArea(scores: scores, fake: fake, strata: strata).value($0) }
+  if let area { return .defined(area) }
+  let ranked = RankedScores(scores: scores, fake: fake)
+  return .undefined(ranked.oneClass ?? "no fold has both real items and fakes")
+}
+
 /// The area under the ROC curve of items that count several times, sorted once for many resamples.
 private struct WeightedArea {
-  // Items by falling score; `ends[i]`: the last of its score.
+  // Items fold by fold, by falling score; `ends`: the last of its score, `closes`: the last of its fold.
   private let order: [Int32]
   private let fake: [Bool]
   private let ends: [Bool]
+  private let closes: [Bool]
 
-  init(scores: [Double], fake labels: [Bool]) {
-    let sorted = scores.indices.sorted { scores[$0] > scores[$1] }
+  init(scores: [Double], fake labels: [Bool], strata: [Int]?) {
+    let stratum = strata ?? [Int](repeating: 0, count: scores.count)
+    let sorted = scores.indices.sorted { a, b in
+      stratum[a] == stratum[b] ? scores[a] > scores[b] : stratum[a] < stratum[b]
+    }
     order = sorted.map(Int32.init)
     fake = sorted.map { labels[$0] }
-    ends = sorted.indices.map { $0 + 1 == sorted.count || scores[sorted[$0]] != scores[sorted[$0 + 1]] }
+    let last = sorted.indices.map { $0 + 1 == sorted.count || stratum[sorted[$0]] != stratum[sorted[$0 + 1]] }
+    closes = last
+    ends = sorted.indices.map { last[$0] || scores[sorted[$0]] != scores[sorted[$0 + 1]] }
   }
 
   func value(_ times: UnsafeBufferPointer<Int32>) -> Double? {
-    var (doubled, fakes, reals) = (0, 0, 0)
-    var here = (fakes: 0, reals: 0)
+    var (doubled, pairs) = (0, 0)  // over all folds
+    var (fakes, reals) = (0, 0)  // of this fold so far
+    var here = (fakes: 0, reals: 0)  // of this score
     order.withUnsafeBufferPointer { order in
       fake.withUnsafeBufferPointer { fake in
         ends.withUnsafeBufferPointer { ends in
-          for index in order.indices {
-            let weight = Int(times[Int(order[index])])
-            if fake[index] { here.fakes += weight } else { here.reals += weight }
-            if ends[index] {
+          closes.withUnsafeBufferPointer { closes in
+            for index in order.indices {
+              let weight = Int(times[Int(order[index])])
+              if fake[index] { here.fakes += weight } else { here.reals += weight }
+              guard ends[index] else { continue }
               doubled += here.reals * (2 * fakes + here.fakes)
               fakes += here.fakes
               reals += here.reals
               here = (0, 0)
+              guard closes[index] else { continue }
+              pairs += fakes * reals
+              (fakes, reals) = (0, 0)
             }
           }
         }
       }
     }
-    guard fakes > 0, reals > 0 else { return nil }
-    return Double(doubled) / 2 / (Double(fakes) * Double(reals))
+    return pairs > 0 ? Double(doubled) / 2 / Double(pairs) : nil
   }
 }
 

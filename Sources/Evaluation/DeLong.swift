@@ -16,30 +16,55 @@ public struct DeLong: Sendable, Hashable, Codable {
 
   /// Computes areas and covariances of models that scored the same items.
   ///
-  /// - Returns: nil with fewer than two items of a class.
-  public init?(scores models: [[Double]], fake: [Bool]) {
-    let (m, n) = (fake.count(where: { $0 }), fake.count(where: { !$0 }))
-    guard m >= 2, n >= 2 else { return nil }
+  /// - Parameter strata: the fold of each item. Only items of one fold are compared then, since another fold's model
+  ///   has a scale of its own: the area is the share of all such pairs, and placements vary around their fold's mean.
+  /// - Returns: nil when no fold has both classes, or one class has a single item in every fold.
+  public init?(scores models: [[Double]], fake: [Bool], strata: [Int]? = nil) {
+    let names = Set(strata ?? [0]).sorted()
+    let position = Dictionary(uniqueKeysWithValues: zip(names, names.indices))
+    var folds = names.map { _ in (fakes: [Int](), reals: [Int]()) }
+    for index in fake.indices {
+      let fold = strata.map { position[$0[index]]! } ?? 0
+      if fake[index] { folds[fold].fakes.append(index) } else { folds[fold].reals.append(index) }
+    }
+    folds.removeAll { $0.fakes.isEmpty || $0.reals.isEmpty }
+    let (m, n) = (folds.map(\.fakes.count), folds.map(\.reals.count))
+    (positives, negatives) = (m.reduce(0, +), n.reduce(0, +))
+    // Degrees of freedom of the placements' variances.
+    let freedom = (fakes: positives - folds.count, reals: negatives - folds.count)
+    guard freedom.fakes > 0, freedom.reals > 0 else { return nil }
+    let pairs = zip(m, n).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+    let shares = zip(m, n).map { Double($0 * $1) / pairs }
+
+    // Placements less their fold's mean: of fakes among real items, and of real items among fakes.
     var placements: (fakes: [[Double]], reals: [[Double]]) = ([], [])
     var areas: [Double] = []
     for scores in models {
       precondition(scores.count == fake.count, "DeLong: \(scores.count) scores, \(fake.count) labels")
-      let high = scores.indices.filter { fake[$0] }.map { scores[$0] }
-      let low = scores.indices.filter { !fake[$0] }.map { scores[$0] }
-      let (sortedHigh, sortedLow) = (high.sorted(), low.sorted())
-      // Share of real items below a fake (half of the equal ones), and of fakes above a real item.
-      let ofFakes = high.map { midrank($0, in: sortedLow) / Double(n) }
-      let ofReals = low.map { 1 - midrank($0, in: sortedHigh) / Double(m) }
-      areas.append(mean(ofFakes))
+      var (ofFakes, ofReals, area): ([Double], [Double], Double) = ([], [], 0)
+      for (fold, share) in zip(folds, shares) {
+        let (high, low) = (fold.fakes.map { scores[$0] }, fold.reals.map { scores[$0] })
+        let (sortedHigh, sortedLow) = (high.sorted(), low.sorted())
+        // Share of real items below a fake (half of the equal ones), and of fakes above a real item.
+        let above = high.map { midrank($0, in: sortedLow) / Double(low.count) }
+        let below = low.map { 1 - midrank($0, in: sortedHigh) / Double(high.count) }
+        let (centre, other) = (mean(above), mean(below))
+        ofFakes += above.map { $0 - centre }
+        ofReals += below.map { $0 - other }
+        area += share * centre
+      }
+      areas.append(area)
       placements.fakes.append(ofFakes)
       placements.reals.append(ofReals)
     }
     self.areas = areas
-    (positives, negatives) = (m, n)
+    // Σ share² / count over folds; 1 / count with one fold.
+    let spreadOfFakes = zip(shares, m).reduce(0) { $0 + $1.0 * $1.0 / Double($1.1) }
+    let spreadOfReals = zip(shares, n).reduce(0) { $0 + $1.0 * $1.0 / Double($1.1) }
     covariance = models.indices.map { i in
       models.indices.map { j in
-        Evaluation.covariance(placements.fakes[i], placements.fakes[j]) / Double(m)
-          + Evaluation.covariance(placements.reals[i], placements.reals[j]) / Double(n)
+        product(placements.fakes[i], placements.fakes[j]) / Double(freedom.fakes) * spreadOfFakes
+          + product(placements.reals[i], placements.reals[j]) / Double(freedom.reals) * spreadOfReals
       }
     }
   }
@@ -129,10 +154,8 @@ private func partition(
   return low
 }
 
-/// Sample covariance (divisor n - 1).
-private func covariance(_ x: [Double], _ y: [Double]) -> Double {
-  let (a, b) = (mean(x), mean(y))
+private func product(_ x: [Double], _ y: [Double]) -> Double {
   var sum = 0.0
-  for index in x.indices { sum += (x[index] - a) * (y[index] - b) }
-  return sum / Double(x.count - 1)
+  for index in x.indices { sum += x[index] * y[index] }
+  return sum
 }

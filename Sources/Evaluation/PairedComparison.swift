@@ -44,14 +44,17 @@ public struct PairedComparison: Sendable, Hashable, Codable {
 
   /// Compares.
   ///
-  /// - Parameter groups: group index of each item for the bootstrap; nil when each item is its own.
+  /// - Parameters:
+  ///   - strata: the fold of each item; only items of one fold are compared then.
+  ///   - groups: group index of each item for the bootstrap; nil when each item is its own.
   /// - Returns: nil with fewer than two items of a class.
-  public init?(_ a: Model, _ b: Model, fake: [Bool], groups: [Int]?, bootstrap: Bootstrap) {
-    guard let delong = DeLong(scores: [a.scores, b.scores], fake: fake) else { return nil }
+  public init?(_ a: Model, _ b: Model, fake: [Bool], strata: [Int]? = nil, groups: [Int]?, bootstrap: Bootstrap) {
+    guard let delong = DeLong(scores: [a.scores, b.scores], fake: fake, strata: strata) else { return nil }
     (first, second, items) = (a.name, b.name, fake.count)
     (firstArea, secondArea) = (delong.areas[0], delong.areas[1])
     self.delong = delong.compare(0, 1)
-    self.bootstrap = bootstrap.areaDifference(first: a.scores, second: b.scores, fake: fake, groups: groups)
+    self.bootstrap = bootstrap.areaDifference(
+      first: a.scores, second: b.scores, fake: fake, strata: strata, groups: groups)
     let right = { (model: Model) in zip(model.decisions, fake).map { $0 == $1 ? 1 : 0 } }
     mcNemar = McNemar(labels: fake.map { _ in 1 }, first: right(a), second: right(b))
     mcNemarP = mcNemar.p

@@ -72,7 +72,8 @@ extension RunAnalysis {
         foldAreas: wholeRun ? samples.foldAreas(entry, entry.folds) : [])
     }
     return PairedComparison(
-      side(a), side(b), fake: shared.map { $0.label == .fake }, groups: samples.groups(shared.map(\.name)),
+      side(a), side(b), fake: shared.map { $0.label == .fake }, strata: shared.map { a.foldOf[$0.name]! },
+      groups: samples.groups(shared.map(\.name)),
       bootstrap: samples.bootstrap(shared.count, seed(scope, a.name, b.name)))
   }
 
@@ -149,15 +150,21 @@ extension RunAnalysis.Entry {
     let items = ScoredItems(scores: values, fake: fake, logits: logits, confusion: confusion)
     pooled = MetricValues(items)
     pooledAtHalf = MetricValues(ScoredItems(scores: values, fake: fake, logits: logits, threshold: 0.5))
-    curve = items.ranked.sparseCurve
     let groups = samples.groups(scored.map(\.id))
-    delong = DeLong(scores: [values], fake: fake)?.interval()
-    bootstrap = samples.bootstrap(values.count, seed(name))
-      .areaUnderCurve(
-        scores: values, fake: fake, groups: groups)
+    let strata = scored.map(\.fold)
+    area = areaUnderCurve(scores: values, fake: fake, strata: strata)
+    delong = DeLong(scores: [values], fake: fake, strata: strata)?.interval()
+    bootstrap = samples.bootstrap(values.count, seed(name)).areaUnderCurve(
+      scores: values, fake: fake, strata: strata, groups: groups)
+    curves = Set(strata).sorted().compactMap { fold in
+      let part = scored.filter { $0.fold == fold }
+      return RankedScores(scores: part.map { $0.score! }, fake: part.map(\.isFake)).sparseCurve
+    }
+    foldOf = Dictionary(uniqueKeysWithValues: scored.map { ($0.id, $0.fold) })
+    let tests = foldOf
     scores = Dictionary(uniqueKeysWithValues: scored.map { ($0.id, $0.score!) })
     let byID = scores
-    let slice = { (title: String, kinds: [String]?) in RunAnalysis.Slice(title, kinds, byID, samples, name) }
+    let slice = { (title: String, kinds: [String]?) in RunAnalysis.Slice(title, kinds, byID, tests, samples, name) }
     // A kind is seen by a model whose own rows call it fake; a fusion learns the sample's label, so it is told of all.
     let taught = Set(rows.filter { $0.isFake }.map { $0.type.isEmpty ? "unspecified" : $0.type })
     kinds = samples.kinds.map { kind in
@@ -173,22 +180,29 @@ extension RunAnalysis.Entry {
       warnings.append(
         "\(Int((tied * 100).rounded())) % of its scores are shared by real and fake items; eer counts them as errors")
     }
+    if let within = area.value, let mixed = pooled["auc"].value, within - mixed > 0.05 {
+      warnings.append(
+        "its folds' scores are on different scales: ranked together they have an AUC of \(number(mixed)), within folds "
+          + number(within))
+    }
     self.warnings = warnings
   }
 }
 
 extension RunAnalysis.Slice {
   fileprivate init(
-    _ title: String, _ kinds: [String]?, _ scores: [SampleID: Double], _ samples: SampleIndex, _ model: String
+    _ title: String, _ kinds: [String]?, _ scores: [SampleID: Double], _ folds: [SampleID: Int],
+    _ samples: SampleIndex, _ model: String
   ) {
     let items = samples.slice(kinds).filter { scores[$0.name] != nil }
     let (values, fake) = (items.map { scores[$0.name]! }, items.map { $0.label == .fake })
-    let ranked = RankedScores(scores: values, fake: fake)
-    (name, fakes, reals, area) = (title, ranked.positives, ranked.negatives, ranked.areaUnderCurve)
-    delong = DeLong(scores: [values], fake: fake)?.interval()
+    let strata = items.map { folds[$0.name]! }
+    (name, fakes, reals) = (title, fake.count { $0 }, fake.count { !$0 })
+    area = areaUnderCurve(scores: values, fake: fake, strata: strata)
+    delong = DeLong(scores: [values], fake: fake, strata: strata)?.interval()
     bootstrap = samples.bootstrap(values.count, seed(model, title))
       .areaUnderCurve(
-        scores: values, fake: fake, groups: samples.groups(items.map(\.name)))
+        scores: values, fake: fake, strata: strata, groups: samples.groups(items.map(\.name)))
   }
 }
 

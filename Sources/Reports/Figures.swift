@@ -90,27 +90,31 @@ struct Figures {
       width: 860, height: 400, script: script, blocks: blocks)
   }
 
-  /// A curve's points, those that are nearer to the last drawn one than a pixel left out: a million scores make no larger
-  /// a figure than a thousand.
-  private static func drawn(_ curve: ROCCurve) -> [String] {
-    var lines: [String] = []
-    var last = (x: -1.0, y: -1.0)
-    for (x, y) in zip(curve.falsePositiveRate, curve.truePositiveRate) {
-      let isEnd = x == 1 && y == 1
-      guard lines.isEmpty || isEnd || max(x - last.x, y - last.y) >= 0.001 else { continue }
-      lines.append("\(number(x, 6)) \(number(y, 6))")
-      last = (x, y)
+  /// The folds' curves averaged vertically, on a grid of 401 false-positive rates: a million scores make no larger a figure
+  /// than a thousand.
+  private static func averaged(_ curves: [ROCCurve]) -> [String] {
+    let grid = (0...400).map { Double($0) / 400 }
+    var sums = [Double](repeating: 0, count: grid.count)
+    for curve in curves {
+      let (x, y) = (curve.falsePositiveRate, curve.truePositiveRate)
+      var index = 0
+      for (position, rate) in grid.enumerated() {
+        while index + 1 < x.count, x[index + 1] <= rate { index += 1 }  // the highest point at or before the rate
+        let next = index + 1 < x.count ? index + 1 : index
+        let share = x[next] > x[index] ? (rate - x[index]) / (x[next] - x[index]) : 0
+        sums[position] += y[index] + share * (y[next] - y[index])
+      }
     }
-    return lines
+    return ["0.000000 0.000000"] + zip(grid, sums).map { "\(number($0, 6)) \(number($1 / Double(curves.count), 6))" }
   }
 
-  /// ROC curves of pooled test scores.
+  /// ROC curves, averaged over folds.
   private var roc: Figure? {
-    let entries = analysis.entries.filter { $0.curve != nil && $0.name != "constant" }
+    let entries = analysis.entries.filter { !$0.curves.isEmpty && $0.name != "constant" }
     guard !entries.isEmpty else { return nil }
-    let blocks = entries.map { Self.drawn($0.curve!) }
+    let blocks = entries.map { Self.averaged($0.curves) }
     let plots = entries.enumerated().map { index, entry in
-      let area = entry.pooled["auc"].value.map { number($0) } ?? "undefined"
+      let area = entry.spread("auc").mean.value.map { number($0) } ?? "undefined"
       let width = entry.role == .baseline ? 1.2 : 2
       return "DATA index \(index) using 1:2 with lines lw \(width) dt \(dash(entry)) lc rgb '\(Self.colour(entry))' "
         + "title \(Gnuplot.quoted("\(entry.name)  \(area)"))"
@@ -131,7 +135,8 @@ struct Figures {
       """
     return Figure(
       name: "roc_curves_all_models",
-      caption: "ROC curves of all folds' test scores together, with the area. Single-modality models are judged by "
+      caption:
+        "ROC curves averaged over the folds' test parts (at equal FPR), with the mean area. Single-modality models are judged by "
         + "their own modality's label, fusions by the sample's.",
       width: 820, height: 520, script: script, blocks: blocks)
   }
@@ -271,15 +276,16 @@ struct Figures {
   /// Every entry, judged by its own label.
   private var final: Figure? {
     forest(
-      "final_comparison_chart", "AUC on all test folds together",
+      "final_comparison_chart", "AUC within test folds",
       analysis.entries.map { entry in
         ForestRow(
           entry: entry,
           main: RunAnalysis.Slice(
-            name: "", fakes: 0, reals: 0, area: entry.pooled["auc"], delong: entry.interval, bootstrap: nil),
+            name: "", fakes: 0, reals: 0, area: entry.area, delong: entry.interval, bootstrap: nil),
           other: nil)
       },
-      caption: "AUC of all test scores together with 95 % intervals (bootstrap over groups). Single-modality models "
+      caption:
+        "AUC over all pairs of a real and a fake item of one test fold with 95 % intervals (bootstrap over groups). Single-modality models "
         + "are judged by their own modality's label, fusions by the sample's; 0.5 is chance.")
   }
 

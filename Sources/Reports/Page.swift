@@ -138,12 +138,12 @@ struct Page {
     let metrics = ["accuracy", "precision", "recall", "f1", "auc", "eer"]
     var table = HTMLTable(
       ["model", "modality"] + [
-        "accuracy", "precision", "recall", "F1", "AUC", "EER", "pooled AUC", "training min",
+        "accuracy", "precision", "recall", "F1", "AUC", "EER", "AUC within folds", "training min",
         "parameters", "ms / sample",
       ])
     for role in [RunAnalysis.Role.model, .fusion, .baseline] {
       for entry in analysis.entries where entry.role == role {
-        let pooled = entry.pooled["auc"]
+        let pooled = entry.area
         let interval = entry.interval.map(bracket) ?? ""
         let detail = entry.architecture == entry.name ? "" : "<small>\(escaped(entry.architecture))</small>"
         var cells = ["<b>\(escaped(entry.name))</b>\(detail)", badge(entry)]
@@ -156,8 +156,8 @@ struct Page {
       }
     }
     return table.html
-      + "<p class=\"note\">Mean ± standard deviation over the folds' test parts; beside it the AUC of all folds' test "
-      + "scores together with its 95 % interval. Single-modality models and baselines are judged by their own modality's "
+      + "<p class=\"note\">Mean ± standard deviation over the folds' test parts; beside it the AUC over all pairs of a real and a "
+      + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models and baselines are judged by their own modality's "
       + "label, fusions by the sample's. Decisions use each fold's own threshold. EER is interpolated on the ROC curve "
       + "(<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in <code>Results/complete_results.csv</code>. "
       + "Baselines: <i>constant</i> always answers fake; the others are what a few numbers and a linear model reach.</p>"
@@ -184,8 +184,8 @@ struct Page {
     let visible =
       together ? "Kinds that some model can see: \(escaped(analysis.visibleKinds.joined(separator: ", ")))." : ""
     return table.html
-      + "<p class=\"note\">AUC of all real samples against the fakes of one kind, by the sample's own label, over all test "
-      + "folds; without colour where the 95 % interval contains 0.5, that is, where chance would do. <span class=\"unseen\">Dotted</span>: the "
+      + "<p class=\"note\">AUC of all real samples against the fakes of one kind, by the sample's own label, over pairs of "
+      + "one test fold; without colour where the 95 % interval contains 0.5, that is, where chance would do. <span class=\"unseen\">Dotted</span>: the "
       + "model cannot see this kind, since its modality is not manipulated there. \(visible) Fakes of each kind: \(counts).</p>"
   }
 

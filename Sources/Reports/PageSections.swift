@@ -112,7 +112,7 @@ extension Page {
     let pairs = analysis.comparisons.filter { $0.scope == RunAnalysis.allScope }.count
     return table.orNone("There are too few samples for a paired test.")
       + "<p class=\"note\">All fakes, by the sample's own label, on samples that both scored. p: DeLong's test of the "
-      + "pooled AUCs, adjusted by Holm over all \(pairs) pairs. Groups: bootstrap over groups, which respects that clips "
+      + "AUCs within folds, adjusted by Holm over all \(pairs) pairs. Groups: bootstrap over groups, which respects that clips "
       + "of one person are alike; believe it where the two intervals differ. Over folds: Nadeau and Bengio's corrected t of "
       + "the folds' AUCs. Every pair, also per kind: <code>Results/statistical_analysis.csv</code>.</p>"
   }

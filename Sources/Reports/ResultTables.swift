@@ -53,8 +53,9 @@ extension RunAnalysis {
       ["model", "modality", "kind", "architecture", "folds", "items", "failed"]
         + Self.compared.flatMap { [$0, "\($0)_sd"] }
         + [
-          "pooled_auc", "pooled_auc_delong_low", "pooled_auc_delong_high", "pooled_auc_bootstrap_low",
-          "pooled_auc_bootstrap_high", "sample_auc", "parameters", "time_training_minutes", "time_inference_ms", "note",
+          "auc_within_folds", "auc_delong_low", "auc_delong_high", "auc_bootstrap_low", "auc_bootstrap_high",
+          "pooled_auc",
+          "sample_auc", "parameters", "time_training_minutes", "time_inference_ms", "note",
         ])
     for entry in entries where chosen(entry) {
       let spreads = Self.compared.map(entry.spread)
@@ -69,8 +70,9 @@ extension RunAnalysis {
           "\(entry.scores.count)", "\(entry.failed.values.reduce(0, +))",
         ] + spreads.flatMap { [cell($0.mean), cell($0.deviation)] }
           + [
-            cell(entry.pooled["auc"]), cell(entry.delong?.lower), cell(entry.delong?.upper),
-            cell(entry.bootstrap?.lower), cell(entry.bootstrap?.upper), cell(entry.allFakes.area),
+            cell(entry.area), cell(entry.delong?.lower), cell(entry.delong?.upper),
+            cell(entry.bootstrap?.lower), cell(entry.bootstrap?.upper), cell(entry.pooled["auc"]),
+            cell(entry.allFakes.area),
             cell(entry.facts?.parameters), cell(entry.facts?.trainingMinutes), cell(entry.facts?.inferenceMilliseconds),
             notes.joined(separator: "; "),
           ])
@@ -198,7 +200,8 @@ extension RunAnalysis {
   var terminalTable: String {
     var table = TextTable(
       [
-        "model", "modality", "AUC (folds)", "pooled AUC [95 % CI]", "sample AUC", "accuracy", "F1", "EER", "parameters",
+        "model", "modality", "AUC (folds)", "AUC within folds [95 % CI]", "sample AUC", "accuracy", "F1", "EER",
+        "parameters",
         "min", "ms",
       ])
     func text(_ spread: Spread, _ digits: Int = 3) -> String {
@@ -209,7 +212,7 @@ extension RunAnalysis {
       let interval = entry.interval.map { " [\(number($0.lower)), \(number($0.upper))]" } ?? ""
       table.append([
         entry.name, entry.modality, text(entry.spread("auc")),
-        entry.pooled["auc"].value.map { number($0) + interval } ?? "undefined",
+        entry.area.value.map { number($0) + interval } ?? "undefined",
         entry.allFakes.area.value.map { number($0) } ?? "undefined", text(entry.spread("accuracy")),
         text(entry.spread("f1")), text(entry.spread("eer_interp")), cell(entry.facts?.parameters),
         entry.facts?.trainingMinutes.map { number($0, 1) } ?? "",

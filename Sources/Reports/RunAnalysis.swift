@@ -38,8 +38,12 @@ struct RunAnalysis: Sendable {
     /// The same, decided at 0.5.
     let pooledAtHalf: MetricValues
     let confusion: ConfusionMatrix
-    let curve: ROCCurve?
-    /// Intervals of the pooled AUC.
+    /// ROC curve of each fold that has both classes.
+    let curves: [ROCCurve]
+    /// AUC over pairs of one fold, judged by the entry's own label: folds' models have scales of their own, so that ranking
+    /// their scores together (`pooled`) measures the scales too.
+    let area: Measure
+    /// Its intervals.
     let delong: Interval?
     let bootstrap: Interval?
     /// AUC on validation parts by the sample's own label, mean over folds: what the summary's choice is made by.
@@ -49,6 +53,8 @@ struct RunAnalysis: Sendable {
     /// The same against all fakes, and against all kinds that some modality can see.
     let allFakes: Slice
     let visibleFakes: Slice
+    /// The fold that tested each sample.
+    let foldOf: [SampleID: Int]
     /// Scores by sample, test only.
     let scores: [SampleID: Double]
     /// Test samples by fold.

@@ -40,4 +40,32 @@ import Testing
     #expect(test.difference == 0)
     #expect(test.p.value == nil && test.p.reason != nil)
   }
+
+  @Test func `areas within folds count only pairs of one fold`() throws {
+    // Fold 0: 3 of 4 pairs are right. Fold 1, on a higher scale: 2 of 2.
+    let scores = [0.1, 0.3, 0.2, 0.4, 0.8, 0.9, 0.7]
+    let fake = [false, false, true, true, false, true, false]
+    let folds = [0, 0, 0, 0, 1, 1, 1]
+    expect(areaUnderCurve(scores: scores, fake: fake, strata: folds).value, near: 5.0 / 6, "within folds")
+    let delong = try #require(DeLong(scores: [scores], fake: fake, strata: folds))
+    expect(delong.areas[0], near: 5.0 / 6, "DeLong's")
+    let apart = areaUnderCurve(scores: [0.1, 0.9], fake: [false, true], strata: [0, 1])
+    #expect(apart.reason == "no fold has both real items and fakes")
+  }
+
+  @Test func `DeLong's variance within folds is that of the bootstrap`() throws {
+    var noise = SplitMix64(state: 21)
+    var (scores, fake, folds): ([Double], [Bool], [Int]) = ([], [], [])
+    for index in 0..<600 {
+      let (fold, isFake) = (index % 3, index % 4 == 0)
+      folds.append(fold)
+      fake.append(isFake)
+      scores.append(10 * Double(fold) + (isFake ? 0.4 : 0) + Double.random(in: 0..<1, using: &noise))
+    }
+    let delong = try #require(DeLong(scores: [scores], fake: fake, strata: folds)).interval()
+    let bootstrap = try #require(
+      Bootstrap(resamples: 2000, seed: 2).areaUnderCurve(scores: scores, fake: fake, strata: folds))
+    expect(delong.lower, near: bootstrap.lower, absolute: 0.012, "lower")
+    expect(delong.upper, near: bootstrap.upper, absolute: 0.012, "upper")
+  }
 }

@@ -218,8 +218,24 @@ private final class Scratch {
     let analysis = try RunAnalysis(report, scores: rows, resamples: 10)
     let figure = try #require(
       Figures(analysis: analysis, report: report).all.first { $0.name == "roc_curves_all_models" })
-    #expect(figure.blocks[0].count > 200 && figure.blocks[0].count < 2100)
+    #expect(figure.blocks[0].count == 402)
     #expect(figure.blocks[0].last == "1.000000 1.000000")
+  }
+
+  @Test func `compares within folds, so that a fold's own scale changes nothing`() throws {
+    var run = try SyntheticRun()
+    let before = try RunAnalysis(run.report, scores: run.scores, resamples: 100)
+    for index in run.scores.indices where run.scores[index].model == "frames" && run.scores[index].score != nil {
+      let shifted = run.scores[index].logit! + 6 * Double(run.scores[index].fold)
+      run.scores[index].logit = shifted
+      run.scores[index].score = sigmoid(shifted)
+    }
+    let after = try RunAnalysis(run.report, scores: run.scores, resamples: 100)
+    let (old, new) = (try #require(before.entry("frames")), try #require(after.entry("frames")))
+    #expect(old.area == new.area && old.bootstrap == new.bootstrap && old.delong == new.delong)
+    #expect(old.kinds.map(\.area) == new.kinds.map(\.area))
+    #expect(new.pooled["auc"].value! < old.pooled["auc"].value! - 0.1)
+    #expect(new.warnings.contains { $0.contains("different scales") })
   }
 
   @Test func `tells samples of equal names in two data sets apart`() throws {

@@ -12,5 +12,6 @@ public struct DatasetError: Error, CustomStringConvertible, Equatable {
     self.detail = detail
   }
 
+  /// The whole sentence.
   public var description: String { "\(subject): \(detail)" }
 }

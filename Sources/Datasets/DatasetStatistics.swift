@@ -45,6 +45,15 @@ public struct DatasetStatistics: Codable, Sendable {
       return "\(tenths / 10).\(tenths % 10)"
     }
 
+    // Published sets below 3:1 in this modality's own labels.
+    private static func balancedSets(_ modality: Modality) -> [String] {
+      switch modality {
+      case .image: ["140k-faces", "cifake", "wilddeepfake"]
+      case .audio: ["fake-or-real", "in-the-wild", "lav-df"]
+      case .video: ["lav-df"]
+      }
+    }
+
     private static func advice(_ modality: Modality?, _ counts: ClassCounts, _ verdict: Verdict) -> String {
       let rarer = counts.real < counts.fake ? "real" : "fake"
       let constant = counts.total == 0 ? 0 : 1000 * counts.larger / counts.total
@@ -54,9 +63,10 @@ public struct DatasetStatistics: Codable, Sendable {
       case .moderate:
         return "use balance: {class_weights: balanced}; \(answer), so judge by AUC and EER before accuracy"
       case .severe:
-        return
-          "first add \(rarer) samples, best a set that is balanced itself; then balance: {loss: focal, class_weights: "
-          + "balanced}; \(answer), so judge by AUC and EER, not by accuracy"
+        let sets = modality.map { Self.balancedSets($0).joined(separator: ", ") } ?? ""
+        return "first add \(rarer) samples, best a set that is balanced itself"
+          + (sets.isEmpty ? "" : " (\(sets): `unmask datasets describe`)")
+          + "; then balance: {loss: focal, class_weights: balanced}; \(answer), so judge by AUC and EER, not by accuracy"
       case .oneClass:
         return "no \(modality?.rawValue ?? "") model can be trained or judged on it: add samples of the other class"
           .replacing("  ", with: " ")

@@ -47,7 +47,9 @@ public enum Modality: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// The modalities that a sample offers. A video offers its frames as pictures too.
 public struct Modalities: OptionSet, Sendable, Hashable {
+  /// One bit a modality.
   public let rawValue: UInt8
+  /// The set of these bits.
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   /// Pictures: a still, or the frames of a video.

@@ -18,6 +18,7 @@ import Testing
 
   @Test func `advise what to do`() {
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("first add fake samples"))
+    #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("fake-or-real"))
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("right for 90.9% of the samples"))
     #expect(Balance(nil, ClassCounts(real: 1, fake: 4)).advice.contains("class_weights: balanced"))
     #expect(Balance(.video, ClassCounts(real: 0, fake: 4)).advice.contains("no video model"))

@@ -1,7 +1,10 @@
 /// ASVspoof 2019, logical access: protocol lines `SPEAKER FILE - SYSTEM KEY`.
 public struct ASVspoof2019: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "asvspoof2019-la"
+  /// What shows that a folder is this set.
   public let marks = ["LA/ASVspoof2019_LA_cm_protocols", "ASVspoof2019_LA_cm_protocols"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "ASVspoof 2019 LA",
     what: "Synthetic and converted speech of 19 systems (A01-A19) beside bona fide VCTK recordings; 107 speakers.",
@@ -20,6 +23,7 @@ public struct ASVspoof2019: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let base = tree.has("LA") ? "LA/" : ""
     var list = SampleList(tree)

@@ -4,8 +4,11 @@ public struct ASVspoof2021: OfficialLayout {
   /// Which of the two tasks.
   public enum Task: String, Sendable { case la, df }
 
+  /// The name in experiments and on the command line.
   public let name: String
+  /// What shows that a folder is this set.
   public let marks: [String]
+  /// What the set is, and when to use it.
   public let description: DatasetDescription
   private let task: Task
 
@@ -29,6 +32,7 @@ public struct ASVspoof2021: OfficialLayout {
       published: [])
   }
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let code = task.rawValue.uppercased()
     let path = try tree.require(

@@ -1,7 +1,10 @@
 /// ASVspoof 5: ten words a line, parted by spaces although the files end in .tsv, without a header.
 public struct ASVspoof5: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "asvspoof5"
+  /// What shows that a folder is this set.
   public let marks = ["ASVspoof5.train.tsv", "ASVspoof5.dev.track_1.tsv", "ASVspoof5.eval.track_1.tsv"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "ASVspoof 5",
     what: "Crowd-sourced speech (MLS) with 32 attacks A01-A32, some of them adversarial, and eleven codecs.",
@@ -13,6 +16,7 @@ public struct ASVspoof5: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree, extra: ["gender", "codec"])
     for (file, folder, split) in [

@@ -1,8 +1,11 @@
 /// AV-Deepfake1M: `train_metadata.json` and `val_metadata.json`; test labels are not published. `both-modified` with a
 /// hyphen is taken as `both_modified`: the official loader compares with the one and the lists have the other.
 public struct AVDeepfake1M: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "av-deepfake1m"
+  /// What shows that a folder is this set.
   public let marks = ["train_metadata.json", "val_metadata.json"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "AV-Deepfake1M (and 1M++)",
     what:
@@ -22,6 +25,7 @@ public struct AVDeepfake1M: OfficialLayout {
     let audio_model: String?
   }
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree, extra: ["audio_model"])
     for (part, split) in [("train", "train"), ("val", "validation")] where tree.has("\(part)_metadata.json") {

@@ -1,8 +1,11 @@
 /// CIFAKE: `{train,test}/{REAL,FAKE}`; the number in brackets of a file name is its CIFAR-10 class.
 public struct CIFAKE: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "cifake"
   // Its folder names are anybody's: it is read by name only.
+  /// What shows that a folder is this set.
   public let marks: [String] = []
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "CIFAKE",
     what: "60,000 CIFAR-10 pictures and 60,000 of the same ten classes by Stable Diffusion 1.4, 32x32.",
@@ -14,6 +17,7 @@ public struct CIFAKE: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree, extra: ["class"])
     for split in ["train", "test"] {

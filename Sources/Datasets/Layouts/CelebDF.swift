@@ -1,7 +1,10 @@
 /// Celeb-DF v2 (and v1): three folders and the list of test videos, in which **1 means real**.
 public struct CelebDF: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "celeb-df"
+  /// What shows that a folder is this set.
   public let marks = ["Celeb-synthesis", "Celeb-real"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "Celeb-DF v2",
     what: "Face swaps among 59 celebrities, of better quality than most of FaceForensics++.",
@@ -22,6 +25,7 @@ public struct CelebDF: OfficialLayout {
     ("Celeb-real", .real), ("YouTube-real", .real), ("Celeb-synthesis", .fake),
   ]
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let listName = "List_of_testing_videos.txt"
     var tests: [String] = []

@@ -1,8 +1,11 @@
 /// DFDC: `metadata.json` in each of the 50 training folders, and the test set's labels. A fake's original is its source;
 /// real videos name themselves, so that a video and its fakes stay together.
 public struct DFDC: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "dfdc"
+  /// What shows that a folder is this set.
   public let marks = ["dfdc_train_part_0", "dfdc_train_part_00", "dfdc_train_part_1"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "DeepFake Detection Challenge (full)",
     what: "10-second clips of 960 paid actors with eight methods; some sound is swapped too, which labels do not say.",
@@ -21,6 +24,7 @@ public struct DFDC: OfficialLayout {
     let is_fake: Int?
   }
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree, extra: ["part"])
     let parts = tree.names(in: "").filter { $0.hasPrefix("dfdc_train_part_") }

@@ -1,8 +1,11 @@
 /// DeeperForensics-1.0: fakes only. Its real class is FaceForensics++ youtube c23, which is not shipped; `source_videos`
 /// are the actors' recordings and **not** the real class, as its authors write.
 public struct DeeperForensics: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "deeperforensics"
+  /// What shows that a folder is this set.
   public let marks = ["manipulated_videos"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "DeeperForensics-1.0",
     what: "11,000 face swaps of 100 actors onto FaceForensics++ videos: end_to_end and ten distorted variants.",
@@ -16,6 +19,7 @@ public struct DeeperForensics: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var splits: [String: String] = [:]
     for (file, part) in [("train", "train"), ("val", "validation"), ("test", "test")] {

@@ -1,8 +1,11 @@
 /// FaceForensics++: original and manipulated sequences at several compressions. A fake is called
 /// `<target>_<source>.mp4`; both people and all methods and compressions of a pair stay together.
 public struct FaceForensics: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "faceforensics"
+  /// What shows that a folder is this set.
   public let marks = ["original_sequences", "manipulated_sequences"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "FaceForensics++",
     what: "1,000 YouTube videos manipulated by Deepfakes, Face2Face, FaceSwap, NeuralTextures and FaceShifter, and the "
@@ -23,6 +26,7 @@ public struct FaceForensics: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let splits = try Self.splits(tree)
     var list = SampleList(tree, extra: ["compression"])

@@ -1,8 +1,11 @@
 /// 140k Real and Fake Faces: folders by part and label, and CSV files in which label **1 means real**; `label_str` is
 /// read instead, and must agree with the folder.
 public struct Faces140k: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "140k-faces"
+  /// What shows that a folder is this set.
   public let marks = ["real_vs_fake/real-vs-fake", "real-vs-fake"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "140k Real and Fake Faces",
     what: "70,000 Flickr faces (FFHQ) and 70,000 StyleGAN faces, 256 pixels.",
@@ -19,6 +22,7 @@ public struct Faces140k: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let base = tree.first(["real_vs_fake/real-vs-fake", "real-vs-fake"]).map { $0 + "/" } ?? ""
     var list = SampleList(tree)

@@ -1,8 +1,11 @@
 /// FakeAVCeleb v1.2: four categories of real and fake picture and sound. `meta_data.csv` has nine names and ten values:
 /// `path` is the file name and the unnamed last one the folder. The second identity of a swap is in the file name.
 public struct FakeAVCeleb: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "fakeavceleb"
+  /// What shows that a folder is this set.
   public let marks = ["FakeAVCeleb/RealVideo-RealAudio", "RealVideo-RealAudio"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "FakeAVCeleb v1.2",
     what: "500 real clips of 500 people and 21,044 fakes of picture (faceswap, fsgan, wav2lip), sound (rtvc), or both.",
@@ -17,6 +20,7 @@ public struct FakeAVCeleb: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let base = tree.has("FakeAVCeleb/RealVideo-RealAudio") ? "FakeAVCeleb/" : ""
     var list = SampleList(tree, extra: ["category", "race", "gender"])

@@ -1,8 +1,11 @@
 /// Fake-or-Real: `for-<version>/{training,validation,testing}/{real,fake}`. The versions are the same recordings after
 /// other processing, so the number in the file name is the source.
 public struct FakeOrReal: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "fake-or-real"
+  /// What shows that a folder is this set.
   public let marks = versions
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "Fake-or-Real (FoR)",
     what: "Utterances of several text-to-speech systems beside recordings of many speakers, in four versions.",
@@ -16,6 +19,7 @@ public struct FakeOrReal: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree, extra: ["version"])
     let here = Self.versions.filter { tree.has($0) }

@@ -4,17 +4,21 @@ public import Foundation
 /// them is a sample with that label, and the first folder under `fake` names its type. What lies beside them is left
 /// alone.
 public struct FolderLayout: DatasetLayout {
+  /// The name in experiments and on the command line.
   public let name = "folders"
+  /// What the reader looks for.
   public let expectation = "media files are looked for below folders called real and fake"
 
   /// The reader.
   public init() {}
 
+  /// Whether the path looks like it.
   public func recognises(_ url: URL) -> Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
   }
 
+  /// The samples that lists and names promise.
   public func read(_ url: URL, _ options: LayoutOptions) throws -> Dataset {
     var samples: [Sample] = []
     try FolderWalk.files(below: url) { path in

@@ -1,7 +1,10 @@
 /// In-the-Wild: `meta.csv` with file, speaker, label (`bona-fide` with a hyphen, or `spoof`).
 public struct InTheWild: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "in-the-wild"
+  /// What shows that a folder is this set.
   public let marks = ["release_in_the_wild/meta.csv"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "In-the-Wild Audio Deepfake",
     what: "37.9 hours of politicians and celebrities: recordings and fakes found on the internet; 58 speakers.",
@@ -13,6 +16,7 @@ public struct InTheWild: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let path = try tree.require(["release_in_the_wild/meta.csv", "meta.csv"], "meta.csv")
     let base = path.dropLast("meta.csv".count)

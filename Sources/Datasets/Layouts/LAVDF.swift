@@ -1,7 +1,10 @@
 /// LAV-DF: `metadata.json` (or `metadata.min.json`), with the fake parts in seconds.
 public struct LAVDF: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "lav-df"
+  /// What shows that a folder is this set.
   public let marks = ["metadata.min.json"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "LAV-DF",
     what: "136,304 VoxCeleb2 clips in which words were replaced in sound, picture or both, with their times.",
@@ -20,6 +23,7 @@ public struct LAVDF: OfficialLayout {
     let modify_video, modify_audio: Bool
   }
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let path = try tree.require(["metadata.min.json", "metadata.json"], "metadata.json")
     var list = SampleList(tree)

@@ -4,7 +4,9 @@ public import Foundation
 /// The CSV manifest: a header with `path` and `label` (`real` or `fake`), optional columns, one line a sample. Paths are
 /// relative to the manifest's folder. Other columns are kept as they are.
 public struct ManifestLayout: DatasetLayout {
+  /// The name in experiments and on the command line.
   public let name = "manifest"
+  /// What the reader looks for.
   public let expectation = "a manifest is a CSV file with a header line that has path and label"
 
   /// The reader.
@@ -16,10 +18,12 @@ public struct ManifestLayout: DatasetLayout {
     "split", "dataset", "intervals", "weight",
   ]
 
+  /// Whether the path looks like it.
   public func recognises(_ url: URL) -> Bool {
     url.pathExtension.lowercased() == "csv" || FileManager.default.fileExists(atPath: inFolder(url).path)
   }
 
+  /// The samples that lists and names promise.
   public func read(_ url: URL, _ options: LayoutOptions) throws -> Dataset {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)

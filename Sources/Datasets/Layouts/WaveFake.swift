@@ -1,9 +1,12 @@
 /// WaveFake: one folder a vocoder, no list and no real speech; LJSpeech and JSUT lie beside it. The sentence, by its
 /// number in the file name, is the source: it exists in the recording and in every vocoder's folder.
 public struct WaveFake: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "wavefake"
+  /// What shows that a folder is this set.
   public let marks = ["ljspeech_melgan", "ljspeech_hifiGAN", "ljspeech_waveglow", "jsut_parallel_wavegan"]
     .map { "generated_audio/\($0)" }
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "WaveFake",
     what: "LJSpeech and JSUT sentences rebuilt by seven vocoders, and one text-to-speech set; single speakers.",
@@ -16,6 +19,7 @@ public struct WaveFake: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     var list = SampleList(tree)
     for folder in tree.names(in: "generated_audio") {

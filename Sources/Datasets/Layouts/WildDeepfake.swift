@@ -1,7 +1,10 @@
 /// WildDeepfake: folders of aligned faces, unpacked from the official archives. The archive is the group.
 public struct WildDeepfake: OfficialLayout {
+  /// The name in experiments and on the command line.
   public let name = "wilddeepfake"
+  /// What shows that a folder is this set.
   public let marks = ["real_train", "fake_train", "deepfake_in_the_wild/real_train"]
+  /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "WildDeepfake",
     what: "7,314 face sequences of 707 videos found on the internet, as aligned 224x224 pictures.",
@@ -14,6 +17,7 @@ public struct WildDeepfake: OfficialLayout {
   /// The reader.
   public init() {}
 
+  /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
     let base = tree.has("deepfake_in_the_wild") ? "deepfake_in_the_wild/" : ""
     var list = SampleList(tree)

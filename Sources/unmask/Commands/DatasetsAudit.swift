@@ -30,10 +30,10 @@ struct DatasetsAudit: ParsableCommand {
 
   func run() throws {
     let sources = try data.sources()
-    let roots = try DataRoots(sources)
     var options = ScanOptions()
     options.hashesContent = false
     let sets = try sources.map { try Dataset(reading: $0) }
+    let roots = try DataRoots(sources)
     let looking = ProgressLine("looking at files")
     let dataset = try Dataset(joining: sets).scanned(roots, options, progress: looking.update)
     let measuring = ProgressLine("measuring")

@@ -53,9 +53,9 @@ struct DatasetsFolds: ParsableCommand {
     var options = ScanOptions()
     options.probesContent = false
     options.hashesContent = hash
-    let roots = try DataRoots(sources)
     let line = ProgressLine("reading files")
     let sets = try sources.map { try Dataset(reading: $0) }
+    let roots = try DataRoots(sources)
     let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
     let settings = FoldSettings(
       count: count, validation: validation, group: group, stratify: stratify.split(separator: ",").map(String.init))

@@ -23,8 +23,8 @@ struct DatasetsStats: ParsableCommand {
     var options = ScanOptions()
     options.hashesContent = false
     options.probesContent = !namesOnly
-    let roots = try DataRoots(sources)
     let sets = try sources.map { try Dataset(reading: $0) }
+    let roots = try DataRoots(sources)
     let line = ProgressLine("looking at files")
     let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
     let statistics = try DatasetStatistics(dataset)

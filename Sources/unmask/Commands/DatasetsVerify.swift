@@ -36,12 +36,13 @@ struct DatasetsVerify: ParsableCommand {
 
   func run() throws {
     let source = try options.source(arguments.last!, layout: arguments.count == 2 ? arguments[0] : nil)
+    let listed = try Dataset(reading: source)
     let roots = try DataRoots([source])
     var scan = ScanOptions()
     scan.decodesContent = decode
     scan.hashesContent = hash
     let line = ProgressLine(decode ? "decoding files" : "reading files")
-    let dataset = try Dataset(reading: source).scanned(roots, scan, progress: line.update)
+    let dataset = listed.scanned(roots, scan, progress: line.update)
     let check = try FileCheck(dataset, root: roots.folder(of: source.name))
     if !options.json {
       compare(dataset, try DatasetLayouts.named(source.layout, at: URL(fileURLWithPath: source.path)))

@@ -105,14 +105,14 @@ public final class CoordinatorProcess: Sendable {
       throw FileProblem(
         path: directory.path, reason: "the folder is not empty and holds no run", advice: "choose another --output")
     }
-    try makeFolder(directory)
+    // First, so that a start that is cut short leaves a folder that the same command can go on from.
+    let json = try experiment.json()
+    try writeAtomically(json, to: known)
     try place(RunFiles.samples) { try SampleTable.write(inputs.dataset, to: $0) }
     try place(RunFiles.folds) { try FoldTable.write(inputs.plan, of: inputs.dataset, to: $0) }
-    let json = try experiment.json()
     let yaml = try Yams.dump(object: JSONSerialization.jsonObject(with: Data(json)), sortKeys: true)
     try writeAtomically(
       "# The experiment with every default filled in.\n" + yaml, to: directory.appending(path: RunFiles.experimentYAML))
-    try writeAtomically(json, to: known)
   }
 
   /// Writes a shared file, or checks that the data still gives the same one.

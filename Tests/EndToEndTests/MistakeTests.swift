@@ -70,6 +70,45 @@ import Testing
     expect(try coordinate(text), status: 1, "2 groups", "5 folds")
   }
 
+  /// Needs root, to mount a small file system; elsewhere it is skipped.
+  @Test(.enabled(if: getuid() == 0))
+  func `a full disk is said in one sentence, and the run goes on once there is room`() throws {
+    let disk = scratch.url.appending(path: "disk")
+    try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
+    func mount(_ options: String) -> Bool {
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/mount")
+      process.arguments = ["-t", "tmpfs", "-o", options, "none", disk.path]
+      return (try? process.run()) != nil
+        && {
+          process.waitUntilExit(); return process.terminationStatus == 0
+        }()
+    }
+    guard mount("size=12k") else { return }
+    defer { umount2(disk.path, Int32(MNT_DETACH.rawValue)) }
+    let folder = scratch.url
+    #expect(try Program.run(["sample", "sample", "--clips", "24", "--seed", "5"], in: folder).status == 0)
+    let text = experiment("folds: {count: 2}").replacing("one-class.csv", with: "sample/manifest.csv")
+    let file = try scratch.write(text, to: "e.yaml")
+    let arguments = [
+      "coordinator", file.path, "--listen", "tcp://127.0.0.1:21778", "--output", disk.appending(path: "run").path,
+    ]
+    expect(try Program.run(arguments, in: folder), status: 1, "No space left on device", "free some space")
+    let left = try FileManager.default.contentsOfDirectory(atPath: disk.appending(path: "run").path)
+    #expect(!left.contains { $0.contains(".tmp-") }, "half-written files: \(left)")
+    #expect(mount("remount,size=8m"))
+    let again = try Program.start(
+      arguments, in: folder, output: folder.appending(path: "o"), errors: folder.appending(path: "e"))
+    defer { kill(again.processIdentifier, SIGKILL) }
+    let deadline = Date(timeIntervalSinceNow: 30)
+    var said = ""
+    while Date() < deadline && again.isRunning && !said.contains("listening") {
+      usleep(50_000)
+      said = (try? String(contentsOf: folder.appending(path: "e"), encoding: .utf8)) ?? ""
+    }
+    #expect(said.contains("listening"), "it did not go on: \(said)")
+  }
+
   @Test func `a wrong option is bad usage`() throws {
     let outcome = try Program.run(["worker", "--coordinater", "tcp://127.0.0.1:1"])
     #expect(outcome.status == 2)

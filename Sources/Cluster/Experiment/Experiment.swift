@@ -70,7 +70,7 @@ public struct Experiment: Codable, Sendable {
   /// The seed that all chance follows from.
   public let seed: UInt64
   /// The data sets.
-  public let data: [DataSource]
+  public private(set) var data: [DataSource]
   /// The cross-validation.
   public let folds: FoldSettings
   /// Loss, class weights and sampling.
@@ -101,6 +101,22 @@ public struct Experiment: Codable, Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return Array(try encoder.encode(self))
+  }
+
+  /// The experiment with data sets at other paths on this machine.
+  ///
+  /// - Throws: `ExperimentError` for a name that is no data set of the experiment.
+  public func with(data paths: [String: String]) throws -> Experiment {
+    var moved = self
+    for (name, path) in paths {
+      guard let index = data.firstIndex(where: { $0.name == name }) else {
+        throw ExperimentError(
+          place: "--data \(name)=\(path)",
+          reason: "no data set is called \"\(name)\"; \(suggestion(name, among: data.map(\.name)))")
+      }
+      moved.data[index].path = path
+    }
+    return moved
   }
 
   /// Reads what `json()` wrote.

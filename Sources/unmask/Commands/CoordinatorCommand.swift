@@ -23,7 +23,7 @@ struct CoordinatorCommand: ParsableCommand {
   @OptionGroup var place: RunOptions
 
   func run() throws {
-    let settings = try ExperimentFile.load(URL(filePath: experiment), overrides: place.set)
+    let settings = try place.load(experiment)
     let directory = place.directory(for: settings)
     let process = CoordinatorProcess(experiment: settings, directory: directory, listen: listen)
     _ = Signals.interrupted([SIGINT, SIGTERM]) { process.stop() }

@@ -32,7 +32,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     // Mistakes in the file are reported before any process starts.
-    let settings = try ExperimentFile.load(URL(filePath: experiment), overrides: place.set)
+    let settings = try place.load(experiment)
     let threads = threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount / workers)
     let cluster = try LocalCluster(
       coordinatorArguments: [experiment] + place.arguments(for: settings), workers: workers, threads: threads,
@@ -50,11 +50,41 @@ struct RunOptions: ParsableArguments {
     help: ArgumentHelp("Override one key, e.g. train.epochs=3; may be given several times.", valueName: "key=value"))
   var set: [String] = []
 
+  @OptionGroup var places: DataOptions
+
+  /// The experiment with everything that the command line says.
+  func load(_ path: String) throws -> Experiment {
+    try ExperimentFile.load(URL(filePath: path), overrides: set).with(data: places.paths)
+  }
+
   func directory(for experiment: Experiment) -> URL {
     URL(filePath: output ?? "runs/\(experiment.name)").standardizedFileURL
   }
 
   func arguments(for experiment: Experiment) -> [String] {
     ["--output", directory(for: experiment).path] + set.flatMap { ["--set", $0] }
+      + places.data.flatMap { ["--data", $0] }
+  }
+}
+
+/// Where data sets lie on this machine.
+struct DataOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Where a data set lies on this machine; may be given several times.", valueName: "name=path"))
+  var data: [String] = []
+
+  /// The paths by the data sets' names.
+  var paths: [String: String] {
+    Dictionary(
+      data.map { entry in
+        let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+        return (parts[0], parts.count > 1 ? parts[1] : "")
+      }, uniquingKeysWith: { $1 })
+  }
+
+  func validate() throws {
+    for entry in data where !entry.contains("=") {
+      throw ValidationError("--data \(entry): write NAME=PATH with a data set's name from the experiment")
+    }
   }
 }

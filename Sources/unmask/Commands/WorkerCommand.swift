@@ -23,29 +23,19 @@ struct WorkerCommand: ParsableCommand {
   @Option(help: "This worker's name in logs and status; by default host and process number.")
   var name: String?
 
-  @Option(
-    help: ArgumentHelp("Where a data set lies on this machine; may be given several times.", valueName: "name=path"))
-  var data: [String] = []
+  @OptionGroup var places: DataOptions
 
   @Option(help: "Folder for decoded samples; workers of one machine may share it.")
   var cache: String?
 
   func validate() throws {
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be between 1 and 1024") }
-    for entry in data where !entry.contains("=") {
-      throw ValidationError("--data \(entry): write NAME=PATH with a data set's name from the experiment")
-    }
   }
 
   func run() throws {
-    let roots = Dictionary(
-      data.map { entry in
-        let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
-        return (parts[0], parts.count > 1 ? parts[1] : "")
-      }, uniquingKeysWith: { $1 })
     let process = WorkerProcess(
       coordinator: coordinator, name: name, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-      data: roots, cache: cache.map { URL(filePath: $0) })
+      data: places.paths, cache: cache.map { URL(filePath: $0) })
     _ = Signals.interrupted([SIGINT, SIGTERM]) { process.drain() }
     try process.run()
   }

@@ -52,3 +52,42 @@ public struct Temperature: Sendable, Hashable, Codable {
     logits.isEmpty ? nil : sigmoid(mean(logits.map { $0.temperature.apply($0.logit) }))
   }
 }
+
+/// A straight line through logits that makes probabilities match frequencies on validation scores: unlike `Temperature` it
+/// also moves a scale that is off to one side.
+///
+/// - Source: Platt 1999; here with a unit L2 penalty on the slope of the standardised logit instead of softened targets,
+///   which keeps a dozen perfectly separated samples from making certainties.
+public struct PlattScaling: Sendable, Hashable, Codable {
+  /// What logits are multiplied by; never negative, so that no ranking is turned around.
+  public let slope: Double
+  /// What is added then.
+  public let offset: Double
+
+  /// Changes nothing.
+  public static let identity = PlattScaling(slope: 1, offset: 0)
+
+  /// A known line.
+  public init(slope: Double, offset: Double) { (self.slope, self.offset) = (slope, offset) }
+
+  /// Fits on validation logits. One class teaches nothing: the identity. A model that ranks backwards gets the share of
+  /// fakes for every sample.
+  public init(fitting logits: [Double], fake: [Bool]) {
+    let fakes = fake.count { $0 }
+    guard fakes > 0, fakes < fake.count else {
+      self = .identity
+      return
+    }
+    let scaler = StandardScaler(fitting: logits.map { [$0] })
+    let line = try? LogisticRegression(rows: logits.map { scaler.apply([$0]) }, labels: fake.map { $0 ? 1 : 0 })
+    guard let line, line.coefficients[0][0] > 0 else {
+      self.init(slope: 0, offset: logit(Double(fakes) / Double(fake.count)))
+      return
+    }
+    let slope = line.coefficients[0][0] / scaler.scale[0]
+    self.init(slope: slope, offset: line.intercepts[0] - slope * scaler.mean[0])
+  }
+
+  /// The calibrated logit.
+  public func apply(_ logit: Double) -> Double { slope * logit + offset }
+}

@@ -13,13 +13,47 @@ import Testing
 
   @Test func `rules give the values of their definitions`() throws {
     func fused(_ rule: FusionRule, _ scores: [String: Double?]) throws -> Double? {
-      try FittedFusion(rule: rule, models: ["a", "b"], validation: rows).apply(scores)
+      try FittedFusion(rule: rule, models: ["a", "b"], validation: rows, calibrated: false).apply(scores)
     }
     expect(try fused(.mean, ["a": 0.2, "b": 0.6]), near: 0.4, "mean")
     expect(try fused(.max, ["a": 0.2, "b": 0.6]), near: 0.6, "max")
     expect(try fused(.noisyOr, ["a": 0.2, "b": 0.6]), near: 0.68, "noisy-or")
     // Two votes of two, then the mean within the third of the scale that two votes have.
     expect(try fused(.majority, ["a": 0.9, "b": 0.99]), near: (2 + 0.945) / 3, "majority")
+  }
+
+  @Test(arguments: [FusionRule.mean, .noisyOr, .max])
+  func `a model that exaggerates noise does not drown one that knows`(_ rule: FusionRule) throws {
+    var noise = SplitMix64(state: 12)
+    func draw(_ count: Int) -> [FittedFusion.Row] {
+      (0..<count).map { index in
+        let fake = index % 2 == 0
+        return .init(
+          scores: [
+            "modest": sigmoid((fake ? 0.3 : -0.3) + Double.random(in: -0.2...0.2, using: &noise)),
+            "loud": sigmoid(Double.random(in: -9...9, using: &noise)),
+          ], fake: fake)
+      }
+    }
+    let (validation, test) = (draw(30), draw(200))
+    func area(calibrated: Bool) throws -> Double {
+      let fusion = try FittedFusion(
+        rule: rule, models: ["modest", "loud"], validation: validation, calibrated: calibrated)
+      let scores = test.map { fusion.apply($0.scores)! }
+      return RankedScores(scores: scores, fake: test.map(\.fake)).areaUnderCurve.value!
+    }
+    #expect(try area(calibrated: false) < 0.8)
+    #expect(try area(calibrated: true) > 0.85)
+  }
+
+  @Test func `a model is calibrated by its own label`() throws {
+    // The picture model is right about pictures; half of the fakes have a true picture.
+    let rows = (0..<40).map { index in
+      let (fake, visual) = (index % 4 != 0, index % 4 == 1)
+      return FittedFusion.Row(scores: ["p": visual ? 0.8 : 0.2], fake: fake, labels: ["p": visual])
+    }
+    let own = try FittedFusion(rule: .mean, models: ["p"], validation: rows)
+    #expect(own.apply(["p": 0.2])! < 0.1 && own.apply(["p": 0.8])! > 0.8)
   }
 
   @Test func `weights follow the validation AUC`() throws {

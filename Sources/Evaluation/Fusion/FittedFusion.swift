@@ -9,15 +9,21 @@ public struct FittedFusion: Sendable, Hashable, Codable {
     public var scores: [String: Double]
     /// Whether the sample is fake.
     public var fake: Bool
+    /// What each model is judged by, where that is not the sample's label: a fake voice is no fake to a model of pictures.
+    public var labels: [String: Bool]
 
     /// Makes a row.
-    public init(scores: [String: Double], fake: Bool) { (self.scores, self.fake) = (scores, fake) }
+    public init(scores: [String: Double], fake: Bool, labels: [String: Bool] = [:]) {
+      (self.scores, self.fake, self.labels) = (scores, fake, labels)
+    }
   }
 
   /// The rule.
   public let rule: FusionRule
   /// The models, in the order of the lists below.
   public let models: [String]
+  /// Brings each model's scores to one scale before they are joined (all rules but `logistic`, which scales by itself).
+  public let calibrations: [PlattScaling]
   /// Weights that sum to 1 (`weightedMean`).
   public let weights: [Double]?
   /// Each model's vote threshold (`majority`).
@@ -31,10 +37,17 @@ public struct FittedFusion: Sendable, Hashable, Codable {
 
   /// Fits on validation rows only.
   ///
+  /// - Parameter calibrated: false joins the scores as they are.
   /// - Throws: `EvaluationError` when the rule has to learn and cannot: one class, or no scores.
-  public init(rule: FusionRule, models: [String], validation rows: [Row]) throws {
+  public init(rule: FusionRule, models: [String], validation rows: [Row], calibrated: Bool = true) throws {
     precondition(!models.isEmpty, "FittedFusion: no models to fuse")
     (self.rule, self.models, fittedOn) = (rule, models, rows.count)
+    calibrations = models.map { model in
+      guard calibrated, rule != .logistic else { return .identity }
+      let present = rows.filter { $0.scores[model] != nil }
+      return PlattScaling(
+        fitting: present.map { logit($0.scores[model]!) }, fake: present.map { $0.labels[model] ?? $0.fake })
+    }
     func ranked(_ model: String) -> RankedScores {
       let present = rows.filter { $0.scores[model] != nil }
       return RankedScores(scores: present.map { $0.scores[model]! }, fake: present.map(\.fake))
@@ -47,7 +60,13 @@ public struct FittedFusion: Sendable, Hashable, Codable {
       weights = gains.map { sum > 0 ? $0 / sum : 1 / Double(models.count) }
       (thresholds, scaler, regression) = (nil, nil, nil)
     case .majority:
-      thresholds = models.map { ranked($0).threshold(by: .balancedAccuracy)?.operatingPoint ?? 0.5 }
+      thresholds = models.map { model in
+        // Votes are about what a model can see.
+        let present = rows.filter { $0.scores[model] != nil }
+        let own = RankedScores(
+          scores: present.map { $0.scores[model]! }, fake: present.map { $0.labels[model] ?? $0.fake })
+        return own.threshold(by: .balancedAccuracy)?.operatingPoint ?? 0.5
+      }
       (weights, scaler, regression) = (nil, nil, nil)
     case .logistic:
       (weights, thresholds) = (nil, nil)
@@ -75,7 +94,10 @@ public struct FittedFusion: Sendable, Hashable, Codable {
     let known = scores.compactMapValues { $0 }
     let present = models.indices.filter { known[models[$0]] != nil }
     guard !present.isEmpty else { return nil }
-    let values = present.map { known[models[$0]]! }
+    let values = present.map { index in
+      let score = known[models[index]]!
+      return calibrations[index] == .identity ? score : sigmoid(calibrations[index].apply(logit(score)))
+    }
     let average = mean(values)
     switch rule {
     case .mean: return average
@@ -84,7 +106,7 @@ public struct FittedFusion: Sendable, Hashable, Codable {
       guard sum > 0 else { return average }  // only models that validation found useless are there
       return zip(present, values).reduce(0) { $0 + weights![$1.0] / sum * $1.1 }
     case .majority:
-      let votes = zip(present, values).count { $1 >= thresholds![$0] }
+      let votes = present.count { known[models[$0]]! >= thresholds![$0] }
       return (Double(votes) + average) / Double(present.count + 1)
     case .max: return values.max()
     case .noisyOr: return 1 - values.reduce(1) { $0 * (1 - $1) }

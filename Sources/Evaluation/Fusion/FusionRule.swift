@@ -1,4 +1,5 @@
-/// How several models' scores of one sample become one.
+/// How several models' scores of one sample become one. Probabilities are calibrated first, on the fold's validation scores:
+/// without that, the model that exaggerates most decides.
 public enum FusionRule: String, Sendable, Hashable, Codable, CaseIterable {
   /// The mean probability of the models that scored the sample.
   case mean
@@ -27,11 +28,11 @@ public enum FusionRule: String, Sendable, Hashable, Codable, CaseIterable {
   /// What the rule does, for the report.
   public var explanation: String {
     switch self {
-    case .mean: "mean probability"
-    case .weightedMean: "mean weighted by validation AUC - 0.5"
+    case .mean: "mean calibrated probability"
+    case .weightedMean: "mean calibrated probability, weighted by validation AUC - 0.5"
     case .majority: "votes at each model's validation threshold, ties by the mean"
-    case .max: "largest probability"
-    case .noisyOr: "1 - product of (1 - p)"
+    case .max: "largest calibrated probability"
+    case .noisyOr: "1 - product of (1 - p), p calibrated"
     case .logistic: "logistic regression on logits, with missing indicators"
     }
   }

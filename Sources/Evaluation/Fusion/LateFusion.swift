@@ -35,7 +35,8 @@ public struct LateFusion: Sendable {
     struct Scored: Hashable {
       let model: String, key: Key
     }
-    var table: [Key: (first: ScoreRow, scores: [String: Double], label: Truth, reasons: [String])] = [:]
+    var table:
+      [Key: (first: ScoreRow, scores: [String: Double], labels: [String: Bool], label: Truth, reasons: [String])] = [:]
     var order: [Key] = []
     var seen: Set<String> = []
     var twice: Set<Scored> = []
@@ -51,7 +52,7 @@ public struct LateFusion: Sendable {
       let label = truth[row.id] ?? row.label
       if table[key] == nil {
         order.append(key)
-        table[key] = (row, [:], label, [])
+        table[key] = (row, [:], [:], label, [])
       }
       guard table[key]!.label == label else {
         throw EvaluationError(
@@ -60,6 +61,7 @@ public struct LateFusion: Sendable {
       }
       if let score = row.score {
         table[key]!.scores[row.model] = score
+        table[key]!.labels[row.model] = row.isFake
       } else {
         table[key]!.reasons.append("\(row.model): \(row.reason)")
       }
@@ -71,7 +73,9 @@ public struct LateFusion: Sendable {
     var fitted: [Int: FittedFusion] = [:]
     for fold in Set(order.map(\.fold)).sorted() {
       let validation = order.filter { $0.fold == fold && $0.part == .validation }
-      let learning = validation.map { FittedFusion.Row(scores: table[$0]!.scores, fake: table[$0]!.label == .fake) }
+      let learning = validation.map {
+        FittedFusion.Row(scores: table[$0]!.scores, fake: table[$0]!.label == .fake, labels: table[$0]!.labels)
+      }
       if learning.isEmpty, [.weightedMean, .majority, .logistic].contains(rule) {
         throw EvaluationError(
           "fusion \(name) (\(rule.rawValue)) learns from validation scores, and fold \(fold) has none; give score files "

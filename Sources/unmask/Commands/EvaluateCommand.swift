@@ -176,7 +176,8 @@ struct ScoreArguments: ParsableArguments {
 /// One column of a table of samples, which a column sample, path or id names, and dataset if there is one.
 func sampleTable(_ path: String, _ wanted: String) throws -> [SampleID: String] {
   let table = try CSVReader(contentsOf: URL(fileURLWithPath: path))
-  let sample = try ["sample", "path", "id"].lazy.compactMap(table.header.firstIndex(of:)).first ?? table.column("sample")
+  let names = ["sample", "path", "id"]
+  let sample = try names.lazy.compactMap(table.header.firstIndex(of:)).first ?? table.column("sample")
   let value = try table.column(wanted)
   let dataset = table.header.firstIndex(of: "dataset")
   var found: [SampleID: String] = [:]

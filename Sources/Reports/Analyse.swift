@@ -165,8 +165,10 @@ extension RunAnalysis.Entry {
     scores = Dictionary(uniqueKeysWithValues: scored.map { ($0.id, $0.score!) })
     let byID = scores
     let slice = { (title: String, kinds: [String]?) in RunAnalysis.Slice(title, kinds, byID, tests, samples, name) }
-    // A kind is seen by a model whose own rows call it fake; a fusion learns the sample's label, so it is told of all.
-    let taught = Set(rows.filter { $0.isFake }.map { $0.type.isEmpty ? "unspecified" : $0.type })
+    // A kind is seen by a model whose own rows call it fake, and by a fusion where one of its models sees it.
+    let taught =
+      role == .fusion
+      ? Set(samples.visibleKinds) : Set(rows.filter { $0.isFake }.map { $0.type.isEmpty ? "unspecified" : $0.type })
     kinds = samples.kinds.map { kind in
       var found = slice(kind, [kind])
       found.seen = taught.contains(kind)
@@ -199,6 +201,7 @@ extension RunAnalysis.Slice {
     let strata = items.map { folds[$0.name]! }
     (name, fakes, reals) = (title, fake.count { $0 }, fake.count { !$0 })
     area = areaUnderCurve(scores: values, fake: fake, strata: strata)
+    pooled = RankedScores(scores: values, fake: fake).areaUnderCurve
     delong = DeLong(scores: [values], fake: fake, strata: strata)?.interval()
     bootstrap = samples.bootstrap(values.count, seed(model, title))
       .areaUnderCurve(

@@ -124,7 +124,7 @@ extension RunAnalysis {
       [
         "model", "kind", "modality", "type", "seen", "fakes", "reals", "auc", "delong_low", "delong_high",
         "bootstrap_low",
-        "bootstrap_high", "note",
+        "bootstrap_high", "pooled_auc", "note",
       ])
     for entry in entries {
       var slices = entry.kinds
@@ -134,7 +134,7 @@ extension RunAnalysis {
           entry.name, entry.role.rawValue, entry.modality, slice.name, slice.seen ? "yes" : "no", "\(slice.fakes)",
           "\(slice.reals)",
           cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper), cell(slice.bootstrap?.lower),
-          cell(slice.bootstrap?.upper), slice.area.reason ?? "",
+          cell(slice.bootstrap?.upper), cell(slice.pooled), slice.area.reason ?? "",
         ])
       }
     }
@@ -200,7 +200,7 @@ extension RunAnalysis {
   var terminalTable: String {
     var table = TextTable(
       [
-        "model", "modality", "AUC (folds)", "AUC within folds [95 % CI]", "sample AUC", "accuracy", "F1", "EER",
+        "model", "modality", "AUC (folds)", "AUC [95 % CI]", "sample AUC", "accuracy", "F1", "EER",
         "parameters",
         "min", "ms",
       ])

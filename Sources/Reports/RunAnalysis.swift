@@ -91,7 +91,10 @@ struct RunAnalysis: Sendable {
     let name: String
     let fakes: Int
     let reals: Int
+    /// Over pairs of one fold.
     let area: Measure
+    /// Over all pairs, whatever their folds' scales.
+    var pooled = Measure.undefined("not computed")
     let delong: Interval?
     let bootstrap: Interval?
     /// Whether the model was taught that this kind is fake: its own rows say so.

@@ -34,14 +34,15 @@ struct TrainerState: Codable, Equatable {
     return settings.earlyStoppingEpochs > 0 && bestEpoch > 0 && epoch - bestEpoch >= settings.earlyStoppingEpochs
   }
 
-  /// Whether the last record is better than the best before it: a larger AUC, or the same with a smaller loss. Without
-  /// validation the last epoch is the best.
-  func isBest(_ record: EpochRecord) -> Bool {
-    guard bestEpoch > 0 else { return true }
-    let best = epochs[bestEpoch - 1]
-    guard let loss = record.validationLoss, let bestLoss = best.validationLoss else { return true }
-    guard let auc = record.validationAUC, let bestAUC = best.validationAUC else { return loss < bestLoss }
-    return auc != bestAUC ? auc > bestAUC : loss < bestLoss
+  /// Whether a record is the best so far: its validation AUC is the largest, or less than `tolerance` below it. Among
+  /// nearly equal epochs the later one is kept, as its weights were made at a lower learning rate. With one class, the
+  /// smallest loss decides; without validation the last epoch is the best.
+  func isBest(_ record: EpochRecord, tolerance: Double) -> Bool {
+    guard bestEpoch > 0, let loss = record.validationLoss else { return true }
+    guard let auc = record.validationAUC else {
+      return loss < (epochs.compactMap(\.validationLoss).min() ?? .infinity)
+    }
+    return auc > (epochs.compactMap(\.validationAUC).max() ?? 0) - tolerance
   }
 }
 

@@ -85,7 +85,7 @@ final class TrainingRun {
     let record = EpochRecord(
       epoch: epoch + 1, learningRate: rate, trainingLoss: state.lossSum / max(state.weightSum, .leastNormalMagnitude),
       validationLoss: trainer.meanLoss(scores, labels), validationAUC: ranked.areaUnderCurve.value)
-    if state.isBest(record) {
+    if state.isBest(record, tolerance: tolerance(labels)) {
       best = store.state
       state.bestEpoch = record.epoch
     }
@@ -94,6 +94,13 @@ final class TrainingRun {
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)
     try tell("validate", scores.count, scores.count, nil)
+  }
+
+  /// What AUC changes by when one sample of the smaller class moves past half of the other class: less than that tells
+  /// nothing.
+  private func tolerance(_ isFake: [Bool]) -> Double {
+    let fakes = isFake.count { $0 }
+    return 0.5 / Double(max(1, min(fakes, isFake.count - fakes)))
   }
 
   /// Reports progress; when that ends the job, the work so far is kept first.

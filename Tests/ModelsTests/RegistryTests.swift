@@ -32,6 +32,41 @@ import Testing
   }
 
   @Test(arguments: ModelRegistry.all.map(\.name))
+  func `has the slope that a small step of all parameters shows`(name: String) throws {
+    let entry = try ModelRegistry.find(name)
+    let store = ParameterStore(seed: 1)
+    let network = try entry.build(store.root, entry.preprocessing)
+    let input = Variable(Self.batch(entry))
+    let weights: [Double] = [1, -2, 3, 0.5]
+    func loss() -> Double {
+      let logits = network.logits(input, Pass(training: true)).value.floats()
+      return zip(weights, logits).reduce(0) { $0 + $1.0 * Double($1.1) }
+    }
+    // Along the gradient itself the slope is its length, so no rounding of a near-zero sum hides a mistake.
+    var gradients: [String: Tensor] = [:]
+    let pass = Pass(training: true)
+    let logits = network.logits(input, pass)
+    pass.backward(from: logits, gradient: Tensor(weights.map(Float.init), shape: [4])) { gradients[$0.name] = $1 }
+    for group in Dictionary(grouping: store.parameters.filter(\.trainable), by: { $0.value.rank }).values {
+      let length = group.reduce(0) { sum, parameter in
+        gradients[parameter.name]!.floats().reduce(sum) { $0 + Double($1) * Double($1) }
+      }.squareRoot()
+      let before = group.map(\.value)
+      func moved(_ step: Double) -> Double {
+        for (parameter, value) in zip(group, before) {
+          parameter.value = value.combined(.add, gradients[parameter.name]!.affine(Float(step / length), 0))
+        }
+        defer { for (parameter, value) in zip(group, before) { parameter.value = value } }
+        return loss()
+      }
+      let step = 2e-3
+      let slope = (moved(step) - moved(-step)) / (2 * step)
+      // 3%: the step is finite, and ReLU and max-pooling have kinks within it.
+      #expect(abs(slope - length) < 0.03 * length, "\(group.count) parameters of rank \(group[0].value.rank)")
+    }
+  }
+
+  @Test(arguments: ModelRegistry.all.map(\.name))
   func `scores with the same bits after saving and loading`(name: String) throws {
     let entry = try ModelRegistry.find(name)
     let store = ParameterStore(seed: 1)

@@ -100,3 +100,27 @@ import Testing
     #expect(ComputeThreads.count == 1)
   }
 }
+
+@Suite struct `best epoch` {
+  private func record(_ auc: Double?, _ loss: Double) -> EpochRecord {
+    EpochRecord(epoch: 0, learningRate: 0, trainingLoss: 0, validationLoss: loss, validationAUC: auc)
+  }
+
+  private func state(_ records: [EpochRecord]) -> TrainerState {
+    var state = TrainerState(configuration: "", data: "")
+    (state.epochs, state.bestEpoch) = (records, 1)
+    return state
+  }
+
+  @Test func `is the latest of nearly equal ones`() {
+    let past = state([record(0.9, 1), record(0.8, 2)])
+    #expect(past.isBest(record(0.95, 3), tolerance: 0.01))
+    #expect(past.isBest(record(0.895, 3), tolerance: 0.01))
+    #expect(!past.isBest(record(0.88, 0.1), tolerance: 0.01))
+  }
+
+  @Test func `has the smallest loss where there is no curve`() {
+    #expect(state([record(nil, 1)]).isBest(record(nil, 0.9), tolerance: 0.01))
+    #expect(!state([record(nil, 1)]).isBest(record(nil, 1.1), tolerance: 0.01))
+  }
+}

@@ -96,8 +96,9 @@ struct ConvNeXt: Network {
 
   static let atto = Architecture(
     name: "convnext-atto", modality: .image,
-    summary: "ConvNeXt blocks (40-80-160 channels) behind a convolutional stem, on single frames.",
-    paper: "Liu et al. 2022, arXiv:2201.03545; Xiao et al. 2021, arXiv:2106.14881", licence: "trained from scratch, no outside weights",
+    summary: "ConvNeXt blocks (40-80-160 channels) behind a convolutional stem.",
+    paper: "Liu et al. 2022, arXiv:2201.03545; Xiao et al. 2021, arXiv:2106.14881",
+    licence: "trained from scratch, no outside weights",
     preprocessing: .frames(.init(size: 96)), recipe: Recipe(views: 4, minimumShard: 4),
     build: { scope, _ in try ConvNeXt(scope, widths: [40, 80, 160], depths: [1, 1, 1]) })
 }

@@ -3,11 +3,7 @@
 
 import CLibAV
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Writes one clip through libav.
 struct ClipEncoder {

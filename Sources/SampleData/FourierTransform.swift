@@ -1,10 +1,6 @@
 // A radix-2 transform, enough for the vocoder's frames of 512; the training code has FFTW.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// In-place complex transform of a fixed power-of-two length.
 struct FourierTransform {

@@ -1,10 +1,6 @@
 // Draws one person in one pose: hair behind, neck and clothes, ears, head, features, hair in front.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// What moves in a face.
 struct Expression {

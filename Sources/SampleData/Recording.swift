@@ -1,10 +1,6 @@
 // A recording is what the camera and the microphone of the sample took of one person once; clips are made from it.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// One of a pair's four recordings, and what a manipulation makes of it.
 struct Recording {

@@ -1,10 +1,6 @@
 // What is said: two short phrases of invented syllables, as tracks that the synthesiser and the mouth both follow.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Control tracks of one recording, one value every 5 ms.
 struct SpeechScript {

@@ -1,11 +1,7 @@
 // A source-filter synthesiser: glottal pulses with jitter, shimmer and breath through a cascade of formants, noise for
 // consonants, a small room, and the noise of the microphone. After Klatt 1980, much reduced.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// A second-order resonator with unit gain at 0 Hz, as in Klatt's cascade.
 private struct Resonator {

@@ -1,10 +1,6 @@
 // One recording session: the room, the light, the camera, and how the head moves. Identity and words come from elsewhere.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Everything about a recording that is neither the person nor the words.
 struct Take {

@@ -1,11 +1,7 @@
 // Analysis and resynthesis of a voice, with what such systems leave behind: a spectrum smoothed over frequency and time,
 // pulses of one phase (buzz), breath that does not come and go with the pitch, pitch that moves in steps, and no room.
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// A pulse-and-noise vocoder over cepstrally smoothed spectra (the classical source-filter vocoder).
 struct Vocoder {

@@ -5,16 +5,25 @@ import Testing
 @Suite struct `mistakes` {
   let scratch: Scratch
 
-  init() throws {
-    scratch = try Scratch()
-    _ = try scratch.write("path,label\na.png,real\nb.png,real\n", to: "one-class.csv")
-    for name in ["a.png", "b.png"] { _ = try scratch.write("not a picture", to: name) }
-  }
+  /// Real media, made once: 36 clips of three groups, and a manifest of the real ones alone.
+  static let sample: URL = {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "unmask-mistakes-\(getpid())/sample")
+    let made = try? Program.run(["sample", folder.path, "--clips", "36", "--seed", "5"])
+    precondition(made?.status == 0, "the sample could not be made: \(made?.errors ?? "")")
+    let manifest = folder.appending(path: "manifest.csv")
+    let lines = try! String(contentsOf: manifest, encoding: .utf8).split(separator: "\n")
+    let real = lines.prefix(1) + lines.filter { $0.contains(",real,,") }
+    try! real.joined(separator: "\n").write(
+      to: folder.appending(path: "one-class.csv"), atomically: true, encoding: .utf8)
+    return folder
+  }()
+
+  init() throws { scratch = try Scratch() }
 
   func experiment(_ body: String) -> String {
     """
     name: mistake
-    data: [{name: d, layout: manifest, path: one-class.csv}]
+    data: [{name: d, layout: manifest, path: \(Self.sample.path)/one-class.csv}]
     models: [{name: frames, architecture: convnext-atto}]
     \(body)
     """
@@ -59,15 +68,13 @@ import Testing
   }
 
   @Test func `a data set with one class says which`() throws {
-    expect(try coordinate(experiment("")), status: 1, "fake")
+    expect(try coordinate(experiment("")), status: 1, "label real", "add samples of the other class")
     #expect(!FileManager.default.fileExists(atPath: scratch.url.appending(path: "run/folds.csv").path))
   }
 
   @Test func `fewer groups than folds says how many there are`() throws {
-    _ = try scratch.write(
-      "path,label,group\na.png,real,g1\nb.png,fake,g2\n", to: "few.csv")
-    let text = experiment("").replacing("one-class.csv", with: "few.csv")
-    expect(try coordinate(text), status: 1, "2 groups", "5 folds")
+    let text = experiment("").replacing("one-class.csv", with: "manifest.csv")
+    expect(try coordinate(text), status: 1, "3 groups", "5 folds")
   }
 
   /// Needs root, to mount a small file system; elsewhere it is skipped.
@@ -85,10 +92,9 @@ import Testing
         }()
     }
     guard mount("size=12k") else { return }
-    defer { umount2(disk.path, Int32(MNT_DETACH.rawValue)) }
+    defer { umount2(disk.path, Int32(MNT_DETACH)) }
     let folder = scratch.url
-    #expect(try Program.run(["sample", "sample", "--clips", "24", "--seed", "5"], in: folder).status == 0)
-    let text = experiment("folds: {count: 2}").replacing("one-class.csv", with: "sample/manifest.csv")
+    let text = experiment("folds: {count: 2}").replacing("one-class.csv", with: "manifest.csv")
     let file = try scratch.write(text, to: "e.yaml")
     let arguments = [
       "coordinator", file.path, "--listen", "tcp://127.0.0.1:21778", "--output", disk.appending(path: "run").path,
@@ -118,7 +124,7 @@ import Testing
   @Test func `a run folder that belongs to another experiment is refused`() throws {
     let run = scratch.url.appending(path: "run")
     _ = try scratch.write("someone's notes", to: "run/experiment.yaml")
-    let outcome = try coordinate(experiment("").replacing("one-class.csv", with: "nowhere.csv"))
+    let outcome = try coordinate(experiment("").replacing("one-class.csv", with: "elsewhere.csv"))
     #expect(outcome.status != 0)
     #expect(try String(contentsOf: run.appending(path: "experiment.yaml"), encoding: .utf8) == "someone's notes")
   }

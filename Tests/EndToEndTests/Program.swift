@@ -36,7 +36,7 @@ enum Program {
   /// Starts and returns at once.
   static func start(_ arguments: [String], in folder: URL? = nil, output: URL, errors: URL) throws -> Process {
     for file in [output, errors] where !FileManager.default.fileExists(atPath: file.path) {
-      FileManager.default.createFile(atPath: file.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: file.path, contents: nil)
     }
     let process = Process()
     process.executableURL = url

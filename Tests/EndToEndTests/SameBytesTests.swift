@@ -7,7 +7,7 @@ let smallExperiment = """
   seed: 11
   data: [{name: sample, layout: manifest, path: sample/manifest.csv}]
   folds: {count: 2}
-  train: {epochs: 2, warmup_epochs: 0.5}
+  train: {epochs: 2, warmup_epochs: 0.5, logical_shards: 2}
   models:
     - {name: frames, architecture: convnext-atto, train: {epochs: 1}}
     - {name: voice, architecture: audio-cnn}
@@ -99,7 +99,7 @@ final class SmallCluster {
     let scratch = try Scratch()
     let folder = scratch.url
     _ = try scratch.write(smallExperiment, to: "small.yaml")
-    let made = try Program.run(["sample", "sample", "--clips", "24", "--seed", "5"], in: folder)
+    let made = try Program.run(["sample", "sample", "--clips", "48", "--seed", "5"], in: folder)
     #expect(made.status == 0, "\(made.errors)")
 
     let quiet = SmallCluster(folder, run: "quiet")

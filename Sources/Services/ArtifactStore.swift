@@ -201,10 +201,12 @@ final class ArtifactStore {
       // ledger knows. Where the file system has no second names, a copy does.
       let temporary = final.path + ".tmp-\(token)"
       unlink(temporary)
+      // rename does nothing, and calls it a success, when both names are the same file already: after a restart that came
+      // between the rename and the ledger's entry. The second name must go then too.
+      defer { unlink(temporary) }
       if link(staged.path, temporary) == 0 && rename(temporary, final.path) == 0 {
         syncFolder(final.deletingLastPathComponent())
       } else {
-        unlink(temporary)
         try copy(staged, to: final)
       }
       register(artifact)

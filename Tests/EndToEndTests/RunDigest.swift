@@ -12,8 +12,6 @@ enum RunDigest {
       let paths = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
       for path in paths.isEmpty ? [""] : paths {
         let file = path.isEmpty ? root : root.appending(path: path)
-        // What a killed process was writing; it never had a final name.
-        guard !path.contains(".tmp-") else { continue }
         guard (try? file.resourceValues(forKeys: [.isRegularFileKey]))?.isRegularFile == true else { continue }
         let name = path.isEmpty ? top : "\(top)/\(path)"
         digests[name] = name.hasSuffix(".csv") ? try sha256(withoutTimes(file)) : try sha256(of: file)

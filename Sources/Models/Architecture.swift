@@ -53,6 +53,10 @@ public struct Architecture: Sendable {
   public let preprocessing: Preprocessing
   /// Its usual training.
   public let recipe: Recipe
+  /// The family of checkpoints that it reads; nil if it is trained from scratch.
+  public let family: BackboneFamily?
+  /// The size it is built at, where it has a family.
+  public let configuration: ModelConfiguration?
   /// Makes the layers in `scope`, for the given input.
   ///
   /// - Throws: when a checkpoint in the store lacks a tensor or has it in another shape.
@@ -61,11 +65,12 @@ public struct Architecture: Sendable {
   /// Makes an entry.
   public init(
     name: String, modality: InputModality, fitting: Fitting = .gradient, summary: String, paper: String,
-    licence: String, preprocessing: Preprocessing, recipe: Recipe,
+    licence: String, preprocessing: Preprocessing, recipe: Recipe, family: BackboneFamily? = nil,
+    configuration: ModelConfiguration? = nil,
     build: @escaping @Sendable (ParameterScope, Preprocessing) throws -> any Network
   ) {
     (self.name, self.modality, self.fitting, self.summary) = (name, modality, fitting, summary)
     (self.paper, self.licence, self.preprocessing, self.recipe) = (paper, licence, preprocessing, recipe)
-    self.build = build
+    (self.family, self.configuration, self.build) = (family, configuration, build)
   }
 }

@@ -1,0 +1,83 @@
+public import Autograd
+public import NN
+
+/// A network whose weights usually come from elsewhere: its features, named as the reference names them, before any head
+/// of ours.
+public protocol Backbone {
+  /// One vector for each part: what a detector's head reads.
+  ///
+  /// - Shapes: `[B] + Preprocessing.partShape` → `[B, featureCount]`
+  func features(_ input: Variable, _ pass: Pass) -> Variable
+
+  /// Width of a feature vector.
+  var featureCount: Int { get }
+
+  /// What the reference implementation returns, by its names (`last_hidden_state`, `pooler_output`, …), for inputs by
+  /// their reference names (`pixel_values`, `input_values`, `attention_mask`, …).
+  ///
+  /// - Throws: `ModelError` if an input is missing or has a shape that the network cannot take.
+  func outputs(_ inputs: [String: Variable], _ pass: Pass) throws -> [String: Variable]
+
+  /// Prefixes of parameter names from the input to the output: embeddings, block 0, …, final norm. Layer-wise decay and
+  /// "last N blocks" count these; every parameter of the backbone begins with exactly one of them.
+  var stages: [[String]] { get }
+}
+
+/// A family of checkpoints: how its `config.json` is read and how others spell its parameters.
+public struct BackboneFamily: Sendable {
+  /// Short name, e.g. `clip`.
+  public let name: String
+  /// Values of `model_type` in `config.json` that this family reads.
+  public let modelTypes: Set<String>
+  /// Parameters that published checkpoints may lack; they start fresh then.
+  public let optional: Set<String>
+  /// Makes the layers in a scope.
+  ///
+  /// - Throws: `ModelError` for a configuration that this family does not know, `CheckpointError` for tensors that do
+  ///   not fit.
+  public let make: @Sendable (ParameterScope, ModelConfiguration) throws -> any Backbone
+  /// Our name for a checkpoint's key; nil if it is known and not needed here (a text tower, a quantiser, a classifier
+  /// head, `position_ids`). Unknown keys stay, so that the store can name them.
+  public let rename: @Sendable (String) -> String?
+  /// The model's input by `config.json` and, where the folder has it, `preprocessor_config.json`.
+  public let preprocessing: @Sendable (ModelConfiguration, _ processor: ModelConfiguration?) throws -> Preprocessing
+
+  /// Makes a family.
+  public init(
+    name: String, modelTypes: Set<String>, optional: Set<String> = [],
+    make: @escaping @Sendable (ParameterScope, ModelConfiguration) throws -> any Backbone,
+    rename: @escaping @Sendable (String) -> String?,
+    preprocessing: @escaping @Sendable (ModelConfiguration, ModelConfiguration?) throws -> Preprocessing
+  ) {
+    (self.name, self.modelTypes, self.optional) = (name, modelTypes, optional)
+    (self.make, self.rename, self.preprocessing) = (make, rename, preprocessing)
+  }
+}
+
+/// A backbone and one linear layer on its features: every fine-tuned model.
+///
+/// The backbone's parameters have the names of its checkpoints, the head's begin with `head.`.
+public struct Detector: Network {
+  /// What makes the features.
+  public let backbone: any Backbone
+  /// `[featureCount]` → one logit of "fake"
+  public let head: Linear
+
+  /// Makes `head.weight` and `head.bias` below `scope`, after the backbone's parameters.
+  public init(_ scope: ParameterScope, backbone: any Backbone) throws {
+    self.backbone = backbone
+    head = try Linear(scope["head"], in: backbone.featureCount, out: 1)
+  }
+
+  /// - Shapes: `[B] + Preprocessing.partShape` → `[B]`
+  public func logits(_ input: Variable, _ pass: Pass) -> Variable {
+    logits(features: backbone.features(input, pass), pass)
+  }
+
+  /// The head alone, for features computed before.
+  ///
+  /// - Shapes: `[B, featureCount]` → `[B]`
+  public func logits(features: Variable, _ pass: Pass) -> Variable {
+    flatten(head(features, pass), from: 0)
+  }
+}

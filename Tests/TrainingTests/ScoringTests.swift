@@ -1,4 +1,6 @@
 import Foundation
+import Datasets
+import Evaluation
 import Models
 import Testing
 
@@ -29,5 +31,40 @@ import Testing
 
   @Test(arguments: Aggregation.allCases) func `one part is the sample`(rule: Aggregation) {
     #expect(rule.score(of: [0.75]).logit == 0.75)
+  }
+}
+
+@Suite struct `scorer` {
+  @Test(arguments: ["thumbnail-logistic", "audio-cnn"])
+  func `gives the validation scores of training again, to the bit`(name: String) throws {
+    let folder = try TemporaryFolder()
+    var job = try TinyTask.soundJob()
+    if name == "thumbnail-logistic" {
+      job = TinyTask.job(architecture: try ModelRegistry.find(name))
+    }
+    let file = folder.url.appending(path: "model")
+    _ = try Trainer(job, cache: folder.cache).run(checkpoint: folder.url.appending(path: "c"), output: file)
+    let scorer = try Scorer(contentsOf: file, cache: folder.cache)
+    let scores = try scorer.score(job.validation, threads: 2).map { try #require($0.score) }
+    // What training wrote into the file follows from its own scores.
+    let labels = job.validation.map { $0.label == .fake }
+    let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
+    #expect(ranked.areaUnderCurve.value == scorer.description.validationAUC)
+    #expect(ranked.threshold(by: .f1)?.operatingPoint == scorer.description.threshold)
+    #expect(Temperature(fitting: scores.map(\.logit), fake: labels)?.value == scorer.description.temperature)
+    // One by one, and in another order, the scores are the same.
+    for (sample, score) in zip(job.validation, scores).reversed() {
+      #expect(try scorer.score(sample) == .scored(score))
+    }
+  }
+
+  @Test func `refuses a model of an unknown architecture`() throws {
+    let folder = try TemporaryFolder()
+    _ = try Trainer(TinyTask.job(), cache: folder.cache).run(
+      checkpoint: folder.url.appending(path: "c"), output: folder.url.appending(path: "model"))
+    let error = #expect(throws: ModelError.self) {
+      _ = try Scorer(contentsOf: folder.url.appending(path: "model"))
+    }
+    #expect(error?.description.contains("no architecture is called \"tiny\"") == true)
   }
 }

@@ -45,6 +45,23 @@ enum TinyTask {
     return PreparedSample(bytes, shape: [3, 4, 4, 3])
   }
 
+  /// A short spectrogram of a sample; fakes have a louder band.
+  static func spectrogram(_ index: Int) -> PreparedSample {
+    var random = RandomStream(seed: 1, "spectrogram", index)
+    let values = (0..<16 * 20).map { cell in
+      Float(random.normal()) + (index % 3 != 0 && cell / 20 == 5 ? 2 : 0)
+    }
+    return PreparedSample(values, shape: [16, 20])
+  }
+
+  /// The registry's audio network, which has batch norm, on windows of 16×16.
+  static func soundJob() throws -> TrainingJob {
+    let entry = try ModelRegistry.find("audio-cnn")
+    var job = job(architecture: entry) { ($0.epochs, $0.batch) = (2, 16) }
+    job.input = .logMel(.init(mels: 16, windowFrames: 16))
+    return job
+  }
+
   static func job(
     samples: Int = 36, architecture: Architecture = TinyNetwork.entry, change: (inout TrainSettings) -> Void = { _ in }
   ) -> TrainingJob {
@@ -73,8 +90,18 @@ final class TemporaryFolder: Sendable {
   deinit { try? FileManager.default.removeItem(at: url) }
 
   var cache: SampleCache {
-    SampleCache(url.appending(path: "cache")) { file, _ in
-      TinyTask.pictures(Int(file.lastPathComponent.dropFirst())!)
+    SampleCache(url.appending(path: "cache")) { file, input in
+      let index = Int(file.lastPathComponent.dropFirst())!
+      switch input {
+      case .logMel: return TinyTask.spectrogram(index)
+      case .frames(let frames) where frames.size == 8:
+        return PreparedSample(
+          TinyTask.pictures(index).bytes + TinyTask.pictures(index + 3).bytes
+            + TinyTask.pictures(
+              index + 6
+            ).bytes + TinyTask.pictures(index + 9).bytes, shape: [3, 8, 8, 3])
+      default: return TinyTask.pictures(index)
+      }
     }
   }
 

@@ -44,6 +44,24 @@ import Testing
     }
   }
 
+  @Test func `gives the same bytes for a network with batch norm, shared and resumed`() throws {
+    let folder = try TemporaryFolder()
+    let job = try TinyTask.soundJob()
+    let alone = try train(folder, job)
+    let group = LocalGroup(members: 2)
+    onThreads(2) { rank in
+      do {
+        let shared = try train(folder, job, name: "member-\(rank)") {
+          $0.reducer = group.member(rank)
+          $0.checkpointSteps = 1
+        }
+        #expect(shared == alone)
+      } catch { Issue.record(error) }
+    }
+    let checkpoint = folder.url.appending(path: "member-0.checkpoint")
+    #expect(try train(folder, job, name: "resumed", resuming: checkpoint) == alone)
+  }
+
   @Test func `goes on from any checkpoint to the same bytes`() throws {
     let folder = try TemporaryFolder()
     let undisturbed = try train(folder)

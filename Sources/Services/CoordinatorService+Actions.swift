@@ -31,14 +31,19 @@ extension CoordinatorService {
     case .beginAttempt(let job, let token, let members):
       let names = machine.peers(of: token).map { $0.flatMap { machine.name(of: $0) } ?? "coordinator" }
       try ledger.beginAttempt(job: job, token: token, members: members, names: names)
+      jobs[token] = job
+      log("attempt \(token) goes to \(names.joined(separator: ", "))", job: job, from: "coordinator")
     case .endAttempt(let token, let reason):
+      if let job = jobs[token] { log("attempt \(token) has ended: \(reason)", job: job, from: "coordinator") }
       forget(token)
       try ledger.endAttempt(token: token, reason: reason)
     case .commit(let job, let token, let outputs): try commit(job, token, outputs)
     case .runHere(let assign): runHere(assign)
     case .cancelHere(let token, let cancel):
       if local?.token == token { local?.cancel(JobCancelled(.cancelled, cancel.reason)) }
-    case .giveUp(let job, let sentence): try ledger.giveUp(job: job, sentence: sentence)
+    case .giveUp(let job, let sentence):
+      try ledger.giveUp(job: job, sentence: sentence)
+      log("given up: \(sentence)", job: job, from: "coordinator")
     case .adoptFingerprint(let fingerprint): try ledger.adopt(fingerprint: fingerprint)
     case .say: break
     case .end: endedAt = monotonicMilliseconds()
@@ -68,6 +73,7 @@ extension CoordinatorService {
     }
     try store.finalize(wanted, token: token)
     try ledger.finish(job: job, token: token, outputs: wanted)
+    log("done: \(wanted.map(\.name).joined(separator: ", "))", job: job, from: "coordinator")
     forget(token)
     if let checkpoint = checkpoints.removeValue(forKey: job) { store.removeCheckpoint(checkpoint) }
     try handle(.committed(token: token))
@@ -76,6 +82,7 @@ extension CoordinatorService {
   private func forget(_ token: UInt64) {
     rounds.forget(token)
     staged[token] = nil
+    jobs[token] = nil
     store.discard(token: token)
   }
 
@@ -128,6 +135,13 @@ extension CoordinatorService {
     if let before, before.name != artifact.name { store.removeCheckpoint(before) }
     store.register(artifact)  // the one before may have had the same content
     try handle(.checkpointKept(job: job, artifact))
+  }
+
+  /// Keeps an epoch's numbers in the ledger, and as a line in the job's log.
+  func record(_ metrics: [(name: String, value: Double)], epoch: Int, job: String, from worker: String) {
+    ledger.record(job: job, epoch: epoch, metrics: metrics)
+    let values = metrics.sorted { $0.name < $1.name }.map { "\($0.name) \(String(format: "%.4g", $0.value))" }
+    log("epoch \(epoch): \(values.joined(separator: ", "))", job: job, from: worker)
   }
 
   /// Appends a line to a job's log. A log that cannot be written stops nothing.

@@ -56,7 +56,9 @@ extension CoordinatorService {
     case .reduceSums(let sums): try reduce(sums, packet.frames, peer, header)
     case .metrics(let metrics):
       guard case .success = machine.authorize(peer, header, job: metrics.job, token: metrics.token) else { return }
-      ledger.record(job: metrics.job, epoch: metrics.epoch, metrics: metrics.metrics.map { ($0.name, $0.value) })
+      record(
+        metrics.metrics.map { ($0.name, $0.value) }, epoch: metrics.epoch, job: metrics.job,
+        from: machine.name(of: peer) ?? "?")
     case .log(let log):
       guard case .success = machine.authorize(peer, header, job: log.job, token: log.token) else { return }
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")

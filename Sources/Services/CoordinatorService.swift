@@ -31,6 +31,8 @@ public final class CoordinatorService: @unchecked Sendable {
   var waiting: [Decision<CoordinatorAction>] = []
   var local: LocalJobContext?
   var logs: [String: Int] = [:]
+  /// The job of each open attempt.
+  var jobs: [UInt64: String]
   var complaints: [[UInt8]: Int] = [:]
   var endedAt: Int?
   var isPerforming = false
@@ -81,6 +83,7 @@ public final class CoordinatorService: @unchecked Sendable {
 
     let contents = try Self.check(ledger.contents(), ledger, store, options)
     (staged, checkpoints) = (contents.staged, contents.checkpoints)
+    jobs = Dictionary(uniqueKeysWithValues: contents.open.map { ($0.token, $0.job) })
     var restored = RestoredRun()
     restored.done = contents.done
     restored.checkpoints = contents.checkpoints

@@ -26,7 +26,7 @@ final class LocalJobContext: JobContext {
     job = assign.job
     token = assign.token
     runDirectory = service.directory
-    directory = service.directory.appendingPathComponent(".state/work/\(assign.token)")
+    directory = service.directory.appendingPathComponent(".state/jobs/\(assign.token)")
     inputs = Dictionary(
       assign.inputs.map {
         ($0.name, service.store.location(of: $0) ?? service.directory.appendingPathComponent($0.name))

@@ -39,6 +39,11 @@ import Wire
     #expect(try reader.metrics().count == 6)
     #expect(try reader.attempts().map(\.outcome) == Array(repeating: "done", count: 4))
     #expect(try reader.jobs().allSatisfy(\.isDone))
+    let log = String(decoding: try readFile(cluster.directory.appendingPathComponent("Logs/b/0.log")), as: UTF8.self)
+    let lines = log.split(separator: "\n").map { $0.split(separator: " ", maxSplits: 1)[1] }
+    #expect(lines.first?.hasSuffix("goes to one") == true, "\(log)")
+    #expect(lines.contains { $0.hasPrefix("one: epoch ") }, "\(log)")
+    #expect(lines.last == "coordinator: done: Out/b/0.txt", "\(log)")
   }
 
   @Test func `of two starts does nothing twice`() throws {

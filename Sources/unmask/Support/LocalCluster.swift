@@ -96,12 +96,16 @@ final class LocalCluster {
     return process
   }
 
-  /// Workers leave by themselves when the run is complete; whoever has not after 20 seconds is made to.
+  /// Workers leave by themselves when the run is complete. One that had not joined by then, as when there was nothing
+  /// left to do, would wait for the coordinator to come back: it is asked to leave, and made to after 20 seconds.
   private func waitForWorkers() {
-    let deadline = ContinuousClock.now + .seconds(20)
-    for worker in workers.compactMap({ $0 }) {
-      while worker.isRunning && ContinuousClock.now < deadline { usleep(50_000) }
-      if worker.isRunning { kill(worker.processIdentifier, SIGKILL) }
+    let start = ContinuousClock.now
+    for (patience, signal) in [(1, SIGTERM), (20, SIGKILL)] {
+      for worker in workers.compactMap({ $0 }) {
+        while worker.isRunning && ContinuousClock.now < start + .seconds(patience) { usleep(20_000) }
+        if worker.isRunning { kill(worker.processIdentifier, signal) }
+      }
     }
+    for worker in workers.compactMap({ $0 }) { worker.waitUntilExit() }
   }
 }

@@ -1,10 +1,10 @@
 // Attention by blocks of queries. The weights of one block live in cache; backward makes them again from the products
 // and one number a query (Dao et al. 2022, arXiv:2205.14135, without the tiling over keys that CPU caches do not need).
-#include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dk_parallel.h"
+#include "dk_product.h"
 #include "dk_rows.h"
 #include "dk_softmax.h"
 
@@ -19,6 +19,7 @@ static int64_t block_of(int64_t queries, int64_t keys) {
 
 struct attention {
   const dk_attention *a;
+  int halves;  // the caller's setting: threads of the pool have their own
   dk_heads o, g;
   float *out, *log_sums, *dq, *dk, *dv;
   const float *log_sums_in;
@@ -44,10 +45,11 @@ DK_CLONES static void add_mask(const dk_attention *a, int64_t b, int64_t n, int6
   }
 }
 
-static void products(const dk_attention *a, int64_t b, int64_t n, int64_t first, int64_t rows, float *s) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)rows, (blasint)a->keys, (blasint)a->width, a->scale,
-              head(&a->q, b, n) + first * a->q.row, (blasint)a->q.row, head(&a->k, b, n), (blasint)a->k.row, 0, s,
-              (blasint)a->keys);
+static void products(const struct attention *p, int64_t b, int64_t n, int64_t first, int64_t rows, float *s) {
+  const dk_attention *a = p->a;
+  dk_product_here(p->halves, 0, 1, rows, a->keys, a->width, a->scale,
+              head(&a->q, b, n) + first * a->q.row, a->q.row, head(&a->k, b, n), a->k.row, 0, s,
+              a->keys);
   if (a->mask || a->causal) add_mask(a, b, n, first, rows, s);
 }
 
@@ -75,19 +77,19 @@ static void forward_heads(void *context, size_t begin, size_t end) {
     int64_t b = (int64_t)item / a->heads, n = (int64_t)item % a->heads;
     for (int64_t first = 0; first < a->queries; first += query_block) {
       int64_t rows = a->queries - first < query_block ? a->queries - first : query_block;
-      products(a, b, n, first, rows, s);
+      products(p, b, n, first, rows, s);
       weights_of_rows(s, p->log_sums + (int64_t)item * a->queries + first, rows, a->keys);
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)rows, (blasint)a->value_width, (blasint)a->keys,
-                  1, s, (blasint)a->keys, head(&a->v, b, n), (blasint)a->v.row, 0,
+      dk_product_here(p->halves, 0, 0, rows, a->value_width, a->keys,
+                  1, s, a->keys, head(&a->v, b, n), a->v.row, 0,
                   p->out + b * p->out_strides[0] + n * p->out_strides[1] + first * p->out_strides[2],
-                  (blasint)p->out_strides[2]);
+                  p->out_strides[2]);
     }
   }
   free(s);
 }
 
 void dk_attention_forward(const dk_attention *a, float *o, const int64_t o_strides[3], float *log_sums) {
-  struct attention p = {.a = a, .out = o, .out_strides = o_strides, .log_sums = log_sums};
+  struct attention p = {.a = a, .halves = dk_bfloat16(), .out = o, .out_strides = o_strides, .log_sums = log_sums};
   dk_parallel((size_t)(a->batch * a->heads), 1, 1, &p, forward_heads);
 }
 
@@ -118,27 +120,27 @@ static void backward_heads(void *context, size_t begin, size_t end) {
     int64_t b = (int64_t)item / a->heads, n = (int64_t)item % a->heads;
     for (int64_t first = 0; first < a->queries; first += query_block) {
       int64_t rows = a->queries - first < query_block ? a->queries - first : query_block;
-      blasint m = (blasint)rows, keys = (blasint)a->keys;
+      int64_t m = rows, keys = a->keys;
       const float *g = head(&p->g, b, n) + first * p->g.row;
       float later = first == 0 ? 0.0f : 1.0f;
-      products(a, b, n, first, rows, s);
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, keys, (blasint)a->value_width, 1, g, (blasint)p->g.row,
-                  head(&a->v, b, n), (blasint)a->v.row, 0, t, keys);
+      products(p, b, n, first, rows, s);
+      dk_product_here(p->halves, 0, 1, m, keys, a->value_width, 1, g, p->g.row,
+                  head(&a->v, b, n), a->v.row, 0, t, keys);
       inner_products(g, p->g.row, head(&p->o, b, n) + first * p->o.row, p->o.row, inner, rows, a->value_width);
       weight_gradients(s, t, p->log_sums_in + (int64_t)item * a->queries + first, inner, a->scale, rows, a->keys);
       if (p->dv)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, (blasint)a->value_width, m, 1, s, keys, g,
-                    (blasint)p->g.row, later, p->dv + b * p->dv_strides[0] + n * p->dv_strides[1],
-                    (blasint)p->dv_strides[2]);
+        dk_product_here(p->halves, 1, 0, keys, a->value_width, m, 1, s, keys, g,
+                    p->g.row, later, p->dv + b * p->dv_strides[0] + n * p->dv_strides[1],
+                    p->dv_strides[2]);
       if (p->dq)
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, (blasint)a->width, keys, 1, t, keys,
-                    head(&a->k, b, n), (blasint)a->k.row, 0,
+        dk_product_here(p->halves, 0, 0, m, a->width, keys, 1, t, keys,
+                    head(&a->k, b, n), a->k.row, 0,
                     p->dq + b * p->dq_strides[0] + n * p->dq_strides[1] + first * p->dq_strides[2],
-                    (blasint)p->dq_strides[2]);
+                    p->dq_strides[2]);
       if (p->dk)
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, (blasint)a->width, m, 1, t, keys,
-                    head(&a->q, b, n) + first * a->q.row, (blasint)a->q.row, later,
-                    p->dk + b * p->dk_strides[0] + n * p->dk_strides[1], (blasint)p->dk_strides[2]);
+        dk_product_here(p->halves, 1, 0, keys, a->width, m, 1, t, keys,
+                    head(&a->q, b, n) + first * a->q.row, a->q.row, later,
+                    p->dk + b * p->dk_strides[0] + n * p->dk_strides[1], p->dk_strides[2]);
     }
   }
   free(s);
@@ -147,7 +149,7 @@ static void backward_heads(void *context, size_t begin, size_t end) {
 void dk_attention_backward(const dk_attention *a, dk_heads o, const float *log_sums, dk_heads g, float *dq,
                            const int64_t dq_strides[3], float *dk, const int64_t dk_strides[3], float *dv,
                            const int64_t dv_strides[3]) {
-  struct attention p = {.a = a, .o = o, .g = g, .log_sums_in = log_sums, .dq = dq, .dk = dk, .dv = dv,
+  struct attention p = {.a = a, .halves = dk_bfloat16(), .o = o, .g = g, .log_sums_in = log_sums, .dq = dq, .dk = dk, .dv = dv,
                         .dq_strides = dq_strides, .dk_strides = dk_strides, .dv_strides = dv_strides};
   dk_parallel((size_t)(a->batch * a->heads), 1, 1, &p, backward_heads);
 }

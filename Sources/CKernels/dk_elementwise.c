@@ -1,6 +1,6 @@
 #include "dk_elementwise.h"
 
-#include "dk_math.h"
+#include "dk_activation.h"
 #include "dk_parallel.h"
 
 // A thread is worth starting for about this many elements (some 10 µs of work).
@@ -27,31 +27,9 @@ typedef void (*unary_gradient_kernel)(const float *x, const float *g, float *d, 
     }                                                                                             \
   }
 
-#define SQRT_HALF 0.707106781186547524f
-#define INVERSE_SQRT_TWO_PI 0.398942280401432678f
-#define SQRT_TWO_OVER_PI 0.797884560802865356f
-
-DK_INLINE float gelu_factor(float v) {
-  float density = INVERSE_SQRT_TWO_PI * dk_expf(-0.5f * v * v);
-  float slope = fabsf(v) > 20.0f ? 0.0f : v * density;  // keeps infinity · 0 out
-  return 0.5f * (1.0f + dk_erff(v * SQRT_HALF)) + slope;
-}
-
-DK_INLINE float gelu_tanh_factor(float v) {
-  float t = dk_tanhf(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v));
-  float slope = 0.5f * v * (1.0f - t * t) * SQRT_TWO_OVER_PI * (1.0f + 3.0f * 0.044715f * v * v);
-  return 0.5f * (1.0f + t) + (fabsf(v) > 20.0f ? 0.0f : slope);
-}
-
-DK_INLINE float swish_factor(float v, float a) {
-  float s = dk_logisticf(a * v);
-  return s + (fabsf(v) > 200.0f ? 0.0f : a * v * s * (1.0f - s));
-}
-
 DEFINE_UNARY(relu, v > 0.0f ? v : (v != v ? v : 0.0f), v > 0.0f ? 1.0f : 0.0f)
-DEFINE_UNARY(gelu, 0.5f * v * (1.0f + dk_erff(v * SQRT_HALF)), gelu_factor(v))
-DEFINE_UNARY(gelu_tanh, 0.5f * v * (1.0f + dk_tanhf(SQRT_TWO_OVER_PI * (v + 0.044715f * v * v * v))),
-             gelu_tanh_factor(v))
+DEFINE_UNARY(gelu, gelu_value(v), gelu_factor(v))
+DEFINE_UNARY(gelu_tanh, gelu_tanh_value(v), gelu_tanh_factor(v))
 DEFINE_UNARY(quick_gelu, v * dk_logisticf(1.702f * v), swish_factor(v, 1.702f))
 DEFINE_UNARY(silu, v * dk_logisticf(v), swish_factor(v, 1.0f))
 DEFINE_UNARY(sigmoid, dk_logisticf(v), v * (1.0f - v))       // (y)

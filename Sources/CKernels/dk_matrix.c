@@ -2,58 +2,111 @@
 
 #include <cblas.h>
 
+#include "dk_after.h"
 #include "dk_parallel.h"
+#include "dk_product.h"
 
-// OpenBLAS's own pool stays at one thread: our callers are threads of OpenMP's pool already, and its count would be one
-// setting for the whole process.
+// OpenBLAS (the products of processors without AVX-512) keeps its own pool at one thread: our callers are threads of
+// OpenMP's pool already, and its count would be one setting for the whole process.
 __attribute__((constructor)) static void pin_openblas(void) { openblas_set_num_threads(1); }
 
+static _Thread_local int halves = 0;
+int dk_bfloat16(void) { return halves; }
+void dk_set_bfloat16(int on) { halves = on && dk_has_bfloat16(); }
+int dk_has_bfloat16(void) { return dk_has_bfloat16_products(); }
+
 struct product {
-  int ta, tb, by_rows;
+  int ta, tb, by_rows, halves;
   int64_t m, n, k;
   float alpha, beta;
   const float *a, *b;
   float *c;
   int64_t as, bs, cs, a_step, b_step, c_step;
+  const dk_after *after;
 };
+
+static dk_product own_product(const struct product *p, const float *a, const float *b, float *c) {
+  return (dk_product){
+    .m = p->m, .n = p->n, .k = p->k, .alpha = p->alpha, .add = p->beta != 0, .c = c, .stride = p->cs,
+    .bfloat16 = p->halves, .after = p->after,
+    .a = dk_strided_source(a, p->ta ? 1 : p->as, p->ta ? p->as : 1),
+    .b = dk_strided_source(b, p->tb ? p->bs : 1, p->tb ? 1 : p->bs)};
+}
+
+// MARK: Without AVX-512
 
 static void multiply(const struct product *p, int64_t m, int64_t n, const float *a, const float *b, float *c) {
   cblas_sgemm(CblasRowMajor, p->ta ? CblasTrans : CblasNoTrans, p->tb ? CblasTrans : CblasNoTrans, (blasint)m,
               (blasint)n, (blasint)p->k, p->alpha, a, (blasint)p->as, b, (blasint)p->bs, p->beta, c, (blasint)p->cs);
 }
 
+static void after_block(const struct product *p, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  if (!p->after) return;
+  for (int64_t i = row; i < row + rows; ++i)
+    dk_after_tile(p->after, p->c + i * p->cs + column, p->cs, i, column, 1, (int)columns);
+}
+
 static void product_piece(void *context, size_t begin, size_t end) {
   const struct product *p = context;
-  int64_t from = (int64_t)begin, length = (int64_t)(end - begin);
-  if (p->by_rows)
-    multiply(p, length, p->n, p->a + (p->ta ? from : from * p->as), p->b, p->c + from * p->cs);
-  else
+  const int64_t from = (int64_t)begin, length = (int64_t)(end - begin);
+  if (p->by_rows) {
+    // BLAS wants rows that do not overlap; where they do, every so many rows make a matrix.
+    const int64_t turns = !p->ta && p->as < p->k ? (p->k + p->as - 1) / p->as : 1;
+    struct product turn = *p;
+    turn.as *= turns;
+    turn.cs *= turns;
+    for (int64_t t = 0; t < turns && t < length; ++t)
+      multiply(&turn, (length - t + turns - 1) / turns, p->n, p->a + (p->ta ? from : (from + t) * p->as), p->b,
+               p->c + (from + t) * p->cs);
+    after_block(p, from, length, 0, p->n);
+  } else {
     multiply(p, p->m, length, p->a, p->b + (p->tb ? from * p->bs : from), p->c + from);
+    after_block(p, 0, p->m, from, length);
+  }
 }
 
 void dk_matrix_product(int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t as,
-                       const float *b, int64_t bs, float beta, float *c, int64_t cs) {
+                       const float *b, int64_t bs, float beta, float *c, int64_t cs, const dk_after *after) {
   if (m == 0 || n == 0) return;
-  struct product p = {ta, tb, m >= n, m, n, k, alpha, beta, a, b, c, as, bs, cs, 0, 0, 0};
+  const int overlap = !ta && as < k && m > 1;
+  struct product p = {ta, tb, m >= n || overlap, halves, m, n, k, alpha, beta, a, b, c, as, bs, cs, 0, 0, 0, after};
+  if (dk_has_products()) {
+    const dk_product own = own_product(&p, a, b, c);
+    dk_product_run(&own);
+    return;
+  }
   int64_t cut = p.by_rows ? m : n, other = p.by_rows ? n : m;
   // Worth a thread: half a million multiply-adds, some 10 µs. Pieces start at multiples of 16, OpenBLAS's tile.
   dk_parallel((size_t)cut, (size_t)(1 + 524288 / (1 + other * (k ? k : 1))), 16, &p, product_piece);
 }
 
+void dk_product_here(int halves, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                     int64_t as, const float *b, int64_t bs, float beta, float *c, int64_t cs) {
+  if (m == 0 || n == 0) return;
+  const struct product p = {ta, tb, 1, halves, m, n, k, alpha, beta, a, b, c, as, bs, cs, 0, 0, 0, 0};
+  if (dk_has_products()) {
+    const dk_product own = own_product(&p, a, b, c);
+    dk_product_run_alone(&own);
+  } else {
+    multiply(&p, m, n, a, b, c);
+  }
+}
+
 static void batch_piece(void *context, size_t begin, size_t end) {
   const struct product *p = context;
   for (int64_t i = (int64_t)begin; i < (int64_t)end; i++)
-    multiply(p, p->m, p->n, p->a + i * p->a_step, p->b + i * p->b_step, p->c + i * p->c_step);
+    dk_product_here(p->halves, p->ta, p->tb, p->m, p->n, p->k, p->alpha, p->a + i * p->a_step, p->as,
+                    p->b + i * p->b_step, p->bs, p->beta, p->c + i * p->c_step, p->cs);
 }
 
 void dk_matrix_product_batch(int64_t batch, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha,
                              const float *a, int64_t as, int64_t a_step, const float *b, int64_t bs, int64_t b_step,
                              float beta, float *c, int64_t cs, int64_t c_step) {
   if (m == 0 || n == 0) return;
-  struct product p = {ta, tb, 1, m, n, k, alpha, beta, a, b, c, as, bs, cs, a_step, b_step, c_step};
   if (batch == 1) {
-    dk_matrix_product(ta, tb, m, n, k, alpha, a, as, b, bs, beta, c, cs);
+    dk_matrix_product(ta, tb, m, n, k, alpha, a, as, b, bs, beta, c, cs, 0);
     return;
   }
+  struct product p = {ta, tb, 1, halves, m, n, k, alpha, beta, a, b, c, as, bs, cs, a_step, b_step, c_step, 0};
   dk_parallel((size_t)batch, (size_t)(1 + 524288 / (1 + m * n * (k ? k : 1))), 1, &p, batch_piece);
 }

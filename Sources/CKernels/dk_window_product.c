@@ -36,7 +36,7 @@ int dk_window_product_backward_weights(const dk_conv *c, const float *x, const f
       const float *windows = x + n * c->in[2] * I + turn * v.step;
       dk_matrix_product(
         1, 0, O, v.width, rows, 1, dy + (n * v.rows + turn) * O, v.turns * O, windows, v.turns * v.step, beta, sums,
-        v.width);
+        v.width, 0);
       beta = 1;
     }
   for (int64_t o = 0; o < O; ++o)
@@ -63,7 +63,7 @@ int dk_window_product_forward(const dk_conv *c, const float *x, const float *w, 
       const float *windows = x + n * c->in[2] * I + turn * v.step;
       dk_matrix_product(
         0, 1, rows, O, v.width, 1, windows, v.turns * v.step, weights, v.width, bias ? 1 : 0,
-        y + (n * v.rows + turn) * O, v.turns * O);
+        y + (n * v.rows + turn) * O, v.turns * O, 0);
     }
   return 0;
 }

@@ -9,8 +9,8 @@ static pthread_key_t key;
 
 struct dk_thread_state {
   dnnl_stream_t stream;
-  void *scratch;
-  size_t scratch_bytes;
+  void *scratch[dk_scratch_uses];
+  size_t scratch_bytes[dk_scratch_uses];
   struct dk_cache *cache;
   void (*release)(struct dk_cache *);
 };
@@ -20,7 +20,7 @@ static void end_thread(void *data) {
   dk_thread_state *state = data;
   if (state->cache && state->release) state->release(state->cache);
   if (state->stream) dnnl_stream_destroy(state->stream);
-  free(state->scratch);
+  for (int use = 0; use < dk_scratch_uses; ++use) free(state->scratch[use]);
   free(state);
 }
 
@@ -62,15 +62,17 @@ void dk_desc_free(dk_owned_desc *desc) {
 #endif
 }
 
-void *dk_scratch(size_t bytes) {
+void *dk_scratch(size_t bytes) { return dk_scratch_of(dk_scratch_general, bytes); }
+
+void *dk_scratch_of(dk_use use, size_t bytes) {
   dk_thread_state *state = thread_state();
-  if (bytes <= state->scratch_bytes) return state->scratch;
-  free(state->scratch);
-  state->scratch = NULL;
-  state->scratch_bytes = 0;
-  if (posix_memalign(&state->scratch, 64, bytes) != 0) return NULL;
-  state->scratch_bytes = bytes;
-  return state->scratch;
+  if (bytes <= state->scratch_bytes[use]) return state->scratch[use];
+  free(state->scratch[use]);
+  state->scratch[use] = NULL;
+  state->scratch_bytes[use] = 0;
+  if (posix_memalign(&state->scratch[use], 64, bytes) != 0) return NULL;
+  state->scratch_bytes[use] = bytes;
+  return state->scratch[use];
 }
 
 struct dk_cache **dk_thread_cache(void (*release)(struct dk_cache *)) {

@@ -195,5 +195,5 @@ private func product(
 ) {
   dk_matrix_product(
     0, transposed ? 1 : 0, Int64(rows), Int64(columns), Int64(inner), 1, a, Int64(inner), w,
-    Int64(transposed ? inner : columns), adding ? 1 : 0, y, Int64(columns))
+    Int64(transposed ? inner : columns), adding ? 1 : 0, y, Int64(columns), nil)
 }

@@ -1,11 +1,35 @@
 #pragma once
 #include <stdint.h>
 
-// C[m, n] = alpha · op(A)[m, k] · op(B)[k, n] + beta · C, row-major, on `dk_threads()` threads: the rows (or columns) of C
-// are cut among them and each piece is one single-threaded OpenBLAS product, so that one pool of threads serves all.
-// A fixed thread count gives the same bits run after run.
+#include "dk_elementwise.h"
+
+// The numbers that products multiply: float32 as they are, or rounded to bfloat16 (8 bits of mantissa) while they are
+// packed. Sums are float32 in both. A setting of the calling thread; 0 unless it says otherwise.
+int dk_bfloat16(void);
+void dk_set_bfloat16(int on);
+// Whether this processor multiplies bfloat16 numbers itself (AVX512_BF16); without it the setting changes nothing.
+int dk_has_bfloat16(void);
+
+// What follows a product, done while its numbers are still near the core: for the number v in row i and column j,
+//   v += bias[j];  kept[i, j] = v;  v = f(v), or v *= f'(gate[i, j]);  v *= scale[j];  v += residual[i, j]
+// where each pointer may be null, and then nothing is done.
+typedef struct {
+  const float *bias;
+  int has_activation;
+  dk_unary activation;  // relu, gelu, gelu_tanh, quick_gelu or silu
+  float *kept;
+  const float *gate;
+  const float *scale;
+  const float *residual;
+  int64_t stride;  // floats from one row of kept, gate and residual to the next
+} dk_after;
+
+// C[m, n] = alpha · op(A)[m, k] · op(B)[k, n] + beta · C, row-major, on `dk_threads()` threads. Rows of A may overlap
+// (a_stride below k). beta is 0 or 1. `after` may be null. A fixed thread count gives the same bits run after run; with
+// AVX-512 any count does.
 void dk_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-                       int64_t a_stride, const float *b, int64_t b_stride, float beta, float *c, int64_t c_stride);
+                       int64_t a_stride, const float *b, int64_t b_stride, float beta, float *c, int64_t c_stride,
+                       const dk_after *after);
 
 // `batch` products of the same shape; `*_step` is the distance between consecutive matrices (0: the same one).
 void dk_matrix_product_batch(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,

@@ -1,5 +1,5 @@
 public import Autograd
-import Tensor
+public import Tensor
 
 /// x wᵀ + b
 public struct Linear {
@@ -16,8 +16,24 @@ public struct Linear {
     self.bias = bias ? try scope.parameter("bias", [outputs], initial == nil ? .fanIn(inputs) : .zeros) : nil
   }
 
+  /// scale · (x wᵀ + b) + residual, in one pass over the result.
+  ///
   /// - Shapes: `[..., in]` → `[..., out]`
-  public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-    linear(x, pass[weight], bias.map { pass[$0] })
+  public func callAsFunction(
+    _ x: Variable, _ pass: Pass, scale: Parameter? = nil, residual: Variable? = nil
+  ) -> Variable {
+    linear(x, pass[weight], bias.map { pass[$0] }, scale: scale.map { pass[$0] }, residual: residual)
   }
+}
+
+/// scale · second(f(first(x))) + residual, with the activation inside the products' passes: a transformer's two layers.
+///
+/// - Shapes: `x [..., in]`, `scale [out]?`, `residual [..., out]?` → `[..., out]`
+public func feedForward(
+  _ x: Variable, _ first: Linear, _ activation: UnaryOperation, _ second: Linear, _ pass: Pass,
+  scale: Parameter? = nil, residual: Variable? = nil
+) -> Variable {
+  feedForward(
+    x, pass[first.weight], first.bias.map { pass[$0] }, activation, pass[second.weight],
+    second.bias.map { pass[$0] }, scale: scale.map { pass[$0] }, residual: residual)
 }

@@ -1,0 +1,30 @@
+// Operands of our products, as the panels that the innermost loops read. Sources say where numbers lie; packing copies
+// a block of them, in the order of use, and rounds to bfloat16 where that is asked for.
+#pragma once
+#include <stdint.h>
+
+// Words of a panel: single floats, or pairs of bfloat16 that are neighbours along the sum.
+enum { dk_tile_height = 14, dk_tile_width = 32 };
+
+typedef struct dk_source dk_source;
+/// Writes the panel of `count` lines (rows of A, columns of B) from `first`, for the terms `from..<from + terms` of the
+/// sum: word p of line r goes to `to[p * pitch + r]`. May write up to 16 words past its end.
+typedef void (*dk_pack)(
+  const dk_source *source, int64_t first, int count, int pitch, int64_t from, int64_t terms, int bfloat16, float *to);
+
+struct dk_source {
+  dk_pack pack;
+  const float *base;
+  int64_t line;  // floats from one line to the next
+  int64_t term;  // floats from one term of the sum to the next
+  const void *context;
+  int bytes_of_work;  // what packing a number costs, to choose which operand is packed twice: 1 a copy, 2 transposed
+};
+
+/// A matrix in memory: `line` or `term` must be 1.
+dk_source dk_strided_source(const float *base, int64_t line, int64_t term);
+
+/// Packs lines that begin at `starts` (null: a line of zeros), each with `terms` adjacent floats, to words from `to`.
+void dk_pack_lines(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);
+/// Packs `terms` terms that begin at `starts` (null: zeros), each with `count` adjacent lines.
+void dk_pack_terms(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);

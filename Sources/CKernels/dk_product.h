@@ -1,0 +1,31 @@
+// Matrix products of our own for processors with AVX-512: C = alpha A B, in blocks that stay in cache, with what follows
+// a product (bias, activation, residual) done while its tile is still in the first-level cache.
+#pragma once
+#include "dk_panels.h"
+#include "dk_matrix.h"
+
+
+typedef struct {
+  int64_t m, n, k;
+  dk_source a, b;
+  float alpha;
+  int add;               // C += instead of C =
+  float *c;
+  int64_t stride;        // floats from one row of C to the next
+  int bfloat16;
+  const dk_after *after; // null: nothing
+} dk_product;
+
+/// Whether this processor has what the products need (AVX-512), and for bfloat16 (AVX512_BF16).
+int dk_has_products(void);
+int dk_has_bfloat16_products(void);
+
+/// The product on `dk_threads()` threads. Every number is summed in an order that depends on k alone.
+void dk_product_run(const dk_product *product);
+/// The same on the calling thread.
+void dk_product_run_alone(const dk_product *product);
+
+/// One product on the calling thread, by BLAS's arguments, with either kind of numbers, on any processor.
+void dk_product_here(
+  int bfloat16, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+  int64_t a_stride, const float *b, int64_t b_stride, float beta, float *c, int64_t c_stride);

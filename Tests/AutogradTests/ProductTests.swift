@@ -1,0 +1,94 @@
+import Autograd
+import Tensor
+import TestSupport
+import Testing
+
+/// Our products against plain sums in float64, in both kinds of numbers, and their bits over threads and runs.
+@Suite struct `products` {
+  /// Sizes around tiles of 14 and 32, blocks of 336 and 384, and one term to sum.
+  static let sizes = [
+    (1, 1, 1), (3, 17, 2), (14, 32, 16), (15, 33, 31), (29, 48, 385), (28, 16, 770), (343, 40, 33), (65, 130, 801),
+  ]
+
+  static func plain(_ a: Tensor, _ b: Tensor, _ ta: Bool, _ tb: Bool) -> [Float] {
+    let (m, k) = ta ? (a.shape[1], a.shape[0]) : (a.shape[0], a.shape[1])
+    let n = tb ? b.shape[0] : b.shape[1]
+    let (x, z) = (a.floats(), b.floats())
+    return (0..<m * n).map { at in
+      let (i, j) = (at / n, at % n)
+      var sum = 0.0
+      for p in 0..<k { sum += Double(x[ta ? p * m + i : i * k + p]) * Double(z[tb ? j * k + p : p * n + j]) }
+      return Float(sum)
+    }
+  }
+
+  @Test(arguments: sizes) func `equal plain sums`(_ m: Int, _ n: Int, _ k: Int) {
+    for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+      let a = testValues(ta ? [k, m] : [m, k], 1)
+      let b = testValues(tb ? [n, k] : [k, n], 2)
+      let expected = Tensor(Self.plain(a, b, ta, tb), shape: [m, n])
+      expectClose(Tensor.product(a, b, transposeA: ta, transposeB: tb), expected, tolerance: 1e-6, "\(ta) \(tb)")
+      let halves = ComputePrecision.with(.bfloat16) { Tensor.product(a, b, transposeA: ta, transposeB: tb) }
+      // Rounded factors give rounded sums: the same as products of the rounded numbers.
+      let (x, z) = (a.converted(to: .bfloat16), b.converted(to: .bfloat16))
+      let rounded = Tensor(
+        Self.plain(x.converted(to: .float32), z.converted(to: .float32), ta, tb), shape: [m, n])
+      expectClose(halves, ComputePrecision.hasBFloat16 ? rounded : expected, tolerance: 1e-6, "bf16 \(ta) \(tb)")
+    }
+  }
+
+  @Test func `have the same bits for any number of threads`() {
+    let (a, b) = (testValues([401, 777], 1), testValues([333, 777], 2))
+    for precision in [ComputePrecision.float32, .bfloat16] {
+      let results = [1, 2, 3, 2].map { threads in
+        ComputeThreads.with(threads) {
+          ComputePrecision.with(precision) { Tensor.product(a, b, transposeB: true).floats() }
+        }
+      }
+      #expect(results.allSatisfy { $0 == results[0] })
+    }
+  }
+
+  @Test(arguments: [UnaryOperation.relu, .gelu, .geluTanh, .quickGelu, .silu])
+  func `end with an activation as if it came after`(_ activation: UnaryOperation) {
+    let (x, w, b) = (testValues([2, 9, 35], 1), testValues([50, 35], 2), testValues([50], 3))
+    let (w2, b2, scale) = (testValues([20, 50], 4), testValues([20], 5), testValues([20], 6))
+    let residual = testValues([2, 9, 20], 7)
+    func run(_ body: ([Variable]) -> Variable) -> [Tensor] {
+      let tape = Tape()
+      let leaves = [x, w, b, w2, b2, scale, residual].map(tape.leaf)
+      let y = body(leaves)
+      var results = [y.value]
+      var gradients: [Int: Tensor] = [:]
+      tape.backward(from: y, gradient: testValues(y.shape, 9)) { gradients[$0] = $1 }
+      for leaf in leaves { results.append(gradients[leaf.index!]!) }
+      return results
+    }
+    let fused = run { feedForward($0[0], $0[1], $0[2], activation, $0[3], $0[4], scale: $0[5], residual: $0[6]) }
+    let plain = run { v in linear(map(linear(v[0], v[1], v[2]), activation), v[3], v[4]) * v[5] + v[6] }
+    for (a, b) in zip(fused, plain) { expectClose(a, b, tolerance: 2e-6, "\(activation)") }
+    let constants = [x, w, b, w2, b2, scale, residual].map { Variable($0) }
+    let alone = feedForward(
+      constants[0], constants[1], constants[2], activation, constants[3], constants[4], scale: constants[5],
+      residual: constants[6])
+    #expect(alone.value.floats() == fused[0].floats())
+  }
+
+  @Test func `scale and residual of a linear layer have gradients`() {
+    expectGradientsMatchDifferences([
+      testValues([5, 7], 1), testValues([6, 7], 2), testValues([6], 3), testValues([6], 4), testValues([5, 6], 5),
+    ]) { linear($0[0], $0[1], $0[2], scale: $0[3], residual: $0[4]) }
+    expectGradientsMatchDifferences([testValues([5, 7], 1), testValues([6, 7], 2), testValues([6], 4)]) {
+      linear($0[0], $0[1], scale: $0[2])
+    }
+  }
+
+  @Test func `attention in bfloat16 is near the exact one`() {
+    let (q, k, v) = (testValues([2, 3, 65, 16], 1), testValues([2, 3, 70, 16], 2), testValues([2, 3, 70, 16], 3))
+    let exact = scaledDotProductAttention(Variable(q), Variable(k), Variable(v)).value
+    let halves = ComputePrecision.with(.bfloat16) {
+      scaledDotProductAttention(Variable(q), Variable(k), Variable(v)).value
+    }
+    expectClose(halves, exact, tolerance: 1e-2)  // bfloat16 has 8 bits
+  }
+}

@@ -33,10 +33,19 @@ public final class Pass {
   public let training: Bool
   /// Chance for dropout and the like.
   public var random: RandomStream
+  /// Whether `block` forgets what happens inside and computes it again in backward.
+  public var recomputes = false
+  /// The rate of every dropout, where an experiment says one; nil leaves it to the architecture.
+  public var dropout: Float?
+  /// The largest rate of stochastic depth, where an experiment says one; nil leaves it to the architecture.
+  public var dropPath: Float?
   /// What normalisation layers reported, in the order of the forward pass.
   public private(set) var statistics: [BatchStatistics] = []
   private var leaves: [ObjectIdentifier: Variable] = [:]
   private var owners: [Int: Parameter] = [:]
+  // Trainable parameters that were asked for while nothing was recorded, in order; `block` wants to know them.
+  private(set) var touched: [Parameter] = []
+  private var isTouched: Set<ObjectIdentifier> = []
 
   /// A pass with a tape if `recording` (by default when training).
   public init(training: Bool, recording: Bool? = nil, random: RandomStream = RandomStream(seed: 0)) {
@@ -47,7 +56,10 @@ public final class Pass {
 
   /// The parameter as a leaf of this pass's tape, or as a constant.
   public subscript(_ parameter: Parameter) -> Variable {
-    guard let tape, parameter.trainable else { return Variable(parameter.value) }
+    guard let tape, parameter.trainable else {
+      if parameter.trainable && isTouched.insert(ObjectIdentifier(parameter)).inserted { touched.append(parameter) }
+      return Variable(parameter.value)
+    }
     if let leaf = leaves[ObjectIdentifier(parameter)] { return leaf }
     let leaf = tape.leaf(parameter.value)
     leaves[ObjectIdentifier(parameter)] = leaf

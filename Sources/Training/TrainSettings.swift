@@ -7,23 +7,59 @@ import Models
 ///     try settings.validate(model: "voice")
 public struct TrainSettings: Codable, Hashable, Sendable {
   /// The arithmetic of the forward and backward pass.
-  public enum Precision: String, Codable, Sendable { case fp32 }
+  public enum Precision: String, Codable, Sendable {
+    /// float32 throughout.
+    case fp32
+    /// bfloat16 inside products and convolutions, sums and all that is kept in float32.
+    case bf16
+  }
   /// The rule that turns gradients into steps.
   public enum Optimizer: String, Codable, Sendable { case adamw }
   /// How the learning rate goes on after the warm-up.
   public enum Schedule: String, Codable, Sendable { case constant, linear, cosine }
 
+  /// A rate that an architecture decides itself unless it is given.
+  public enum Rate: Codable, Hashable, Sendable {
+    case auto
+    case given(Double)
+
+    /// The given rate.
+    public var rate: Double? { if case .given(let rate) = self { rate } else { nil } }
+
+    /// Reads `auto` or a number.
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let rate = try? container.decode(Double.self) {
+        self = .given(rate)
+      } else if try container.decode(String.self) == "auto" {
+        self = .auto
+      } else {
+        throw DecodingError.dataCorruptedError(in: container, debugDescription: "write auto or a number")
+      }
+    }
+
+    /// Writes what `init(from:)` reads.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      if case .given(let rate) = self { try container.encode(rate) } else { try container.encode("auto") }
+    }
+  }
+
   /// Most passes over the training samples.
   public var epochs = 12
-  /// Views (frames, windows, clips) in one step, at least; an epoch is cut into steps of equal size.
+  /// Views (frames, windows, clips) that are computed together, at least; an epoch is cut into parts of equal size.
   public var batch = 32
+  /// Batches whose gradients are added up for one step of the optimizer: a step's views are `batch` times this.
+  public var accumulate = 1
   /// The arithmetic of the forward and backward pass.
   public var precision = Precision.fp32
   /// The rule that turns gradients into steps.
   public var optimizer = Optimizer.adamw
   /// The largest learning rate, reached at the end of the warm-up.
   public var learningRate = 1e-3
-  /// Share of each weight that a step of learning rate 1 would take away; norms and biases are left alone.
+  /// What a stage's learning rate is of that of the stage above it; 1 gives all the same. For backbones with stages.
+  public var layerDecay = 1.0
+  /// Share of each weight that a step of learning rate 1 would take away; norms, biases and tokens are left alone.
   public var weightDecay = 0.05
   /// How the learning rate goes on after the warm-up.
   public var schedule = Schedule.cosine
@@ -33,8 +69,21 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   public var clipNorm = 1.0
   /// Share by which each label is moved towards the other.
   public var labelSmoothing = 0.0
+  /// Rate of dropout; `auto` leaves it to the architecture.
+  public var dropout = Rate.auto
+  /// Largest rate of stochastic depth, for architectures that have it; `auto` leaves it to the architecture.
+  public var dropPath = Rate.auto
   /// Whether training samples are changed at random (flip, shift, noise; masks over time and frequency).
   public var augment = true
+  /// MixUp of pictures and clips: α of the Beta distribution that shares are drawn from; 0 switches it off.
+  public var mixup = 0.0
+  /// CutMix of pictures and clips: α of the Beta distribution that areas are drawn from; 0 switches it off. With both, a
+  /// view gets one or the other.
+  public var cutmix = 0.0
+  /// Decay of an exponential moving average of the weights, which is then what is validated and kept; 0 keeps none.
+  public var ema = 0.0
+  /// Whether blocks are computed again in backward instead of kept: a third more time for much less memory, same bits.
+  public var gradientCheckpointing = false
   /// Training ends after this many epochs without a better validation result; 0 never ends early.
   public var earlyStoppingEpochs = 4
   /// Parts into which each batch is split for computing; they fix the result, the number of workers does not.
@@ -46,7 +95,8 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   public init() {}
 
   enum CodingKeys: String, CodingKey {
-    case epochs, batch, precision, optimizer, schedule
+    case epochs, batch, accumulate, precision, optimizer, schedule, dropout, mixup, cutmix, ema
+    case layerDecay = "layer_decay", dropPath = "drop_path", gradientCheckpointing = "gradient_checkpointing"
     case learningRate = "learning_rate", weightDecay = "weight_decay", warmupEpochs = "warmup_epochs"
     case clipNorm = "clip_norm", labelSmoothing = "label_smoothing", augment
     case earlyStoppingEpochs = "early_stopping_epochs", logicalShards = "logical_shards"
@@ -63,6 +113,14 @@ public struct TrainSettings: Codable, Hashable, Sendable {
     }
     try check((1...100_000).contains(epochs), .epochs, epochs, "1 to 100000")
     try check((1...65_536).contains(batch), .batch, batch, "1 to 65536")
+    try check((1...4096).contains(accumulate), .accumulate, accumulate, "1 (none) to 4096")
+    try check(layerDecay > 0 && layerDecay <= 1, .layerDecay, layerDecay, "above 0, up to 1 (none)")
+    for (key, rate) in [(CodingKeys.dropout, dropout), (.dropPath, dropPath)] {
+      if let rate = rate.rate { try check((0..<1).contains(rate), key, rate, "auto, or 0 to below 1") }
+    }
+    try check((0...16).contains(mixup), .mixup, mixup, "0 (off) to 16; 0.8 is usual")
+    try check((0...16).contains(cutmix), .cutmix, cutmix, "0 (off) to 16; 1 is usual")
+    try check((0..<1).contains(ema), .ema, ema, "0 (off) to below 1; 0.999 is usual")
     try check(learningRate > 0 && learningRate.isFinite, .learningRate, learningRate, "above 0")
     try check((0...1).contains(weightDecay), .weightDecay, weightDecay, "0 to 1")
     try check(warmupEpochs >= 0 && warmupEpochs <= Double(epochs), .warmupEpochs, warmupEpochs, "0 to train.epochs")

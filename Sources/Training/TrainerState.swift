@@ -46,21 +46,25 @@ struct TrainerState: Codable, Equatable {
   }
 }
 
-/// A checkpoint file: safetensors with the current weights (`weights.`), the best epoch's (`best.`), the optimizer's
-/// buffers (`optimizer.`), and the state as a note.
+/// A checkpoint file: safetensors with the current weights (`weights.`), the best epoch's (`best.`), their moving average
+/// where there is one (`average.`), the optimizer's buffers (`optimizer.`), and the state as a note.
 struct TrainerCheckpoint {
   var state: TrainerState
   var weights: [String: Tensor]
   var best: [String: Tensor]
+  /// The moving average; empty without one.
+  var average: [String: Tensor]
   /// The optimizer's buffers by name.
   var optimizer: [String: [Float]]
 
   private static let note = "unmask.checkpoint"
 
   init(
-    state: TrainerState, weights: [String: Tensor], best: [String: Tensor], optimizer: [String: [Float]]
+    state: TrainerState, weights: [String: Tensor], best: [String: Tensor], average: [String: Tensor],
+    optimizer: [String: [Float]]
   ) {
-    (self.state, self.weights, self.best, self.optimizer) = (state, weights, best, optimizer)
+    (self.state, self.weights, self.best, self.average) = (state, weights, best, average)
+    self.optimizer = optimizer
   }
 
   /// Reads a checkpoint.
@@ -79,7 +83,7 @@ struct TrainerCheckpoint {
       return found
     }
     self.init(
-      state: state, weights: try part("weights."), best: try part("best."),
+      state: state, weights: try part("weights."), best: try part("best."), average: try part("average."),
       optimizer: try part("optimizer.").mapValues { $0.floats() })
   }
 
@@ -89,6 +93,7 @@ struct TrainerCheckpoint {
     for (name, values) in optimizer { tensors["optimizer." + name] = Tensor(values, shape: [values.count]) }
     for (name, tensor) in weights { tensors["weights." + name] = tensor }
     for (name, tensor) in best { tensors["best." + name] = tensor }
+    for (name, tensor) in average { tensors["average." + name] = tensor }
     try writeSafeTensors(tensors, metadata: [Self.note: canonicalJSON(state)], to: file)
   }
 }

@@ -16,6 +16,7 @@ final class TrainingRun {
   private let checkpoint: URL
   private let crew: ShardThreads
   private var best: [String: Tensor] = [:]
+  private var average: WeightAverage?
   private(set) var state: TrainerState
   private var resumed = Date.now
   private var saved = Date.now
@@ -38,7 +39,8 @@ final class TrainingRun {
     }
     step = TrainingStep(
       network, store, settings: job.settings, loss: ItemLoss(job.balance, smoothing: job.settings.labelSmoothing),
-      threads: trainer.threads, reducer: trainer.reducer)
+      stages: (network as? Detector)?.backbone.stages ?? [], threads: trainer.threads, reducer: trainer.reducer)
+    if job.settings.ema > 0 { average = WeightAverage(decay: job.settings.ema, store) }
     crew = ShardThreads(count: trainer.threads, computeThreads: 1)
     state = TrainerState(configuration: try job.configurationHash(), data: try job.dataHash())
     try checkShards()
@@ -71,6 +73,7 @@ final class TrainingRun {
       let report = try step.run(
         batch, number: state.totalSteps, rate: rate,
         random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
+      average?.update(store, step: state.totalSteps + 1)
       state.lossSum += report.loss * batch.weight
       state.weightSum += batch.weight
       state.step += 1
@@ -79,14 +82,18 @@ final class TrainingRun {
       try tell("train", state.step, plan.steps.count, report.loss)
       if state.step < plan.steps.count && isCheckpointDue { try save() }
     }
+    // The average takes the weights' place while it is validated, and is what a best epoch keeps.
+    let (current, judged) = (store.state, average?.state)
+    if let judged { try store.load(judged) }
     let scores = try trainer.validate(data, network, crew)
+    if judged != nil { try store.load(current) }
     let labels = data.validation.map(\.isFake)
     let ranked = RankedScores(scores: scores.map(\.logit), fake: labels)
     let record = EpochRecord(
       epoch: epoch + 1, learningRate: rate, trainingLoss: state.lossSum / max(state.weightSum, .leastNormalMagnitude),
       validationLoss: trainer.meanLoss(scores, labels), validationAUC: ranked.areaUnderCurve.value)
     if state.isBest(record, tolerance: tolerance(labels)) {
-      best = store.state
+      best = judged ?? current
       state.bestEpoch = record.epoch
     }
     state.epochs.append(record)
@@ -128,8 +135,10 @@ final class TrainingRun {
     var state = state
     state.seconds = seconds
     state.optimizerSteps = step.state.optimizer.steps
-    try TrainerCheckpoint(state: state, weights: store.state, best: best, optimizer: step.state.optimizer.state)
-      .write(to: checkpoint)
+    try TrainerCheckpoint(
+      state: state, weights: store.state, best: best, average: average?.state ?? [:],
+      optimizer: step.state.optimizer.state
+    ).write(to: checkpoint)
     (saved, stepsSinceSaved) = (Date.now, 0)
     try trainer.onCheckpoint(checkpoint)
   }
@@ -142,6 +151,7 @@ final class TrainingRun {
     }
     try step.state.restore(
       weights: kept.weights, optimizer: kept.optimizer, steps: kept.state.optimizerSteps)
+    try average?.restore(kept.average)
     state = kept.state
     // The file may be replaced while its mapped tensors are in use; a rename leaves the mapping as it is.
     best = kept.best
@@ -152,13 +162,15 @@ final class TrainingRun {
   /// Every shard of every step must be as large as the architecture needs.
   private func checkShards() throws {
     let job = trainer.job
-    let least = data.epoch(0).steps.map { $0.count / job.settings.logicalShards }.min() ?? 0
+    let passes = job.settings.logicalShards * job.settings.accumulate
+    let least = data.epoch(0).steps.map { $0.count / passes }.min() ?? 0
     let needed = job.architecture.recipe.minimumShard
     guard least < needed else { return }
     let views = data.training.reduce(0) { $0 + $1.parts }
     let advice =
-      views < needed * job.settings.logicalShards
-      ? "lower train.logical_shards, as there are only \(views) views"
+      views < needed * passes
+      ? "lower \(job.settings.accumulate > 1 ? "train.accumulate" : "train.logical_shards"), as there are only "
+        + "\(views) views"
       : "raise train.batch to \(needed * job.settings.logicalShards) or lower train.logical_shards"
     throw TrainingError(
       "model \(job.model): a step over \(job.settings.logicalShards) logical shards leaves \(least) views for one, and "

@@ -37,8 +37,9 @@ struct AudioCNN: Network {
   }
 
   func logits(_ input: Variable, _ pass: Pass) -> Variable {
-    let features = blocks.reduce(input) { x, block in block(x, pass) }  // [B, 256, 4, 12]
-    return flatten(head(flatten(adaptiveAveragePool(features, output: 1)), pass), from: 0)
+    let features = blocks.reduce(input) { x, block in pass.block(x) { block($0, $1) } }  // [B, 256, 4, 12]
+    let summary = dropout(flatten(adaptiveAveragePool(features, output: 1)), rate: pass.dropout ?? 0, pass)
+    return flatten(head(summary, pass), from: 0)
   }
 
   static let entry = Architecture(

@@ -28,9 +28,12 @@ struct ConvNeXt: Network {
     }
 
     /// `[B, C, H, W]` → the same
-    func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    ///
+    /// - Parameter dropRate: how probably training leaves the block out for a picture.
+    func callAsFunction(_ x: Variable, _ pass: Pass, dropRate: Float) -> Variable {
       let y = channelsToEnd(norm(depthwise(x, pass), pass))  // [B, H, W, C]
-      return x + channelsFirst(project(gelu(expand(y, pass)), pass) * pass[scale])
+      let branch = channelsFirst(project(gelu(expand(y, pass)), pass) * pass[scale])
+      return x + dropPath(branch, rate: dropRate, pass)
     }
   }
 
@@ -86,12 +89,20 @@ struct ConvNeXt: Network {
   }
 
   func logits(_ input: Variable, _ pass: Pass) -> Variable {
-    var x = stem.reduce(input) { x, block in block(x, pass) }  // [B, C, H/4, W/4]
+    var x = stem.reduce(input) { x, block in pass.block(x) { block($0, $1) } }  // [B, C, H/4, W/4]
+    // Stochastic depth grows linearly from the first block to the last, as in the paper.
+    let count = stages.reduce(0) { $0 + $1.blocks.count }
+    var done = 0
     for (downsampling, blocks) in stages {
-      if let downsampling { x = downsampling(x, pass) }
-      for block in blocks { x = block(x, pass) }
+      if let downsampling { x = pass.block(x) { downsampling($0, $1) } }
+      for block in blocks {
+        let dropRate = (pass.dropPath ?? 0) * Float(done) / Float(max(1, count - 1))
+        x = pass.block(x) { block($0, $1, dropRate: dropRate) }
+        done += 1
+      }
     }
-    return flatten(head(flatten(adaptiveAveragePool(norm(x, pass, then: .relu), output: 1)), pass), from: 0)
+    let features = flatten(adaptiveAveragePool(norm(x, pass, then: .relu), output: 1))
+    return flatten(head(dropout(features, rate: pass.dropout ?? 0, pass), pass), from: 0)
   }
 
   static let atto = Architecture(

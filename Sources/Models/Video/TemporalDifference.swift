@@ -43,12 +43,12 @@ struct TemporalDifference: Network {
     let frames = permute(input, [0, 2, 1, 3, 4])  // [B, T, 3, H, W]
     let change = slice(frames, axis: 1, 1..<T) - slice(frames, axis: 1, 0..<(T - 1))
     let pictures = reshape(change, [B * (T - 1), 3, H, W])
-    let features = blocks.reduce(pictures) { x, block in block(x, pass) }  // [B·(T-1), C, H/16, W/16]
+    let features = blocks.reduce(pictures) { x, block in pass.block(x) { block($0, $1) } }  // [B·(T-1), C, H/16, W/16]
     let perFrame = reshape(flatten(adaptiveAveragePool(features, output: 1)), [B, T - 1, Self.widths.last!])
     let centre = mean(perFrame, axes: [1])  // [B, C]
     let centred = perFrame - reshape(centre, [B, 1, Self.widths.last!])
     let deviation = sqrt(mean(square(centred), axes: [1]) + 1e-5)
-    let summary = dropout(concat([centre, deviation], axis: 1), rate: 0.2, pass)  // [B, 2C]
+    let summary = dropout(concat([centre, deviation], axis: 1), rate: pass.dropout ?? 0.2, pass)  // [B, 2C]
     return flatten(head(summary, pass), from: 0)
   }
 

@@ -4,7 +4,8 @@ import Tensor
 /// Batch norm over every axis but the channels: `[N, C]`, `[N, C, L]`, images and clips alike.
 ///
 /// In training it normalises with the batch's own statistics and reports them to the pass, which does not change the
-/// running ones; `ParameterStore.apply` does, after the statistics of all shards are combined.
+/// running ones; `ParameterStore.apply` does, after the statistics of all shards are combined. A layer whose weight is not
+/// trainable is frozen: it normalises with its running statistics and leaves them as they are.
 public struct BatchNorm {
   /// `[C]`, nil without an affine map
   public let weight: Parameter?
@@ -36,7 +37,7 @@ public struct BatchNorm {
   /// - Shapes: `[N, C, …]` → the same, or with its images halved by `.reluMaxPool2`
   public func callAsFunction(_ x: Variable, _ pass: Pass, then after: AfterNorm = .identity) -> Variable {
     let (weight, bias) = (weight.map { pass[$0] }, bias.map { pass[$0] })
-    guard pass.training else {
+    guard pass.training && self.weight?.trainable != false else {
       return batchNorm(
         x, mean: runningMean.value, variance: runningVariance.value, weight: weight, bias: bias, eps: eps, then: after)
     }

@@ -19,6 +19,7 @@ struct TrainingData: Sendable {
   private let job: TrainingJob
   private let cache: SampleCache
   private let writer: PartWriter
+  private let mixing: Mixing?
   private let plan: SamplingPlan
 
   /// Visits every sample once, so that undecodable ones are known before the first step.
@@ -26,6 +27,7 @@ struct TrainingData: Sendable {
   /// - Throws: when no usable sample of a class is left, or a file is missing.
   init(_ job: TrainingJob, cache: SampleCache, threads: Int, progress: (Int, Int) throws -> Void) throws {
     (self.job, self.cache, writer) = (job, cache, PartWriter(input: job.input))
+    mixing = Mixing(job.settings, job.input)
     let samples = job.training + job.validation
     let crew = ShardThreads(count: threads, computeThreads: 1)
     var entries: [SampleCache.Entry] = []
@@ -69,27 +71,70 @@ struct TrainingData: Sendable {
     let rounds = training.map(\.parts).max()!
     return EpochPlan(
       rounds: (0..<rounds).map { plan.order(epoch: epoch * rounds + $0) }, views: { training[$0].parts },
-      batch: job.settings.batch)
+      batch: job.settings.batch * job.settings.accumulate)
   }
 
   /// The part of a step's batch that belongs to these shards.
   func batch(_ views: [EpochPlan.View], epoch: Int, shards: Range<Int>) throws -> StepBatch {
-    let weights = views.map { plan.lossWeight($0.sample) }
-    let names = views.map { training[$0.sample].sample.id }
-    let made = try shards.map { shard -> ShardBatch? in
-      let run = EpochPlan.run(shard, of: job.settings.logicalShards, over: views.count)
-      guard !run.isEmpty else { return nil }
-      let prepared = try run.map { try self.prepared(training[views[$0].sample]) }
-      let input = writer.batch(run.count) { index, out in
-        let view = views[run.lowerBound + index]
-        write(prepared[index], view: view, epoch: epoch, to: out)
+    // Labels and weights of all shards, as the step needs the whole batch's weight; pictures of this member's alone.
+    let passes = (0..<job.settings.logicalShards).map { shard in
+      let own = EpochPlan.run(shard, of: job.settings.logicalShards, over: views.count)
+      return (0..<job.settings.accumulate).compactMap { number -> ShardPass? in
+        let part = EpochPlan.run(number, of: job.settings.accumulate, over: own.count)
+        let run = (own.lowerBound + part.lowerBound)..<(own.lowerBound + part.upperBound)
+        return run.isEmpty ? nil : pass(Array(views[run]), epoch: epoch)
       }
-      return ShardBatch(
-        input: input, isFake: run.map { training[views[$0].sample].isFake }, weights: Array(weights[run]),
-        names: Array(names[run]))
     }
-    return StepBatch(shards: made, count: views.count, weight: weights.reduce(0, +), names: names)
+    return StepBatch(
+      shards: try passes[shards].map { try $0.map { try shardBatch($0, epoch: epoch) } }, count: views.count,
+      weight: passes.joined().flatMap(\.weights).reduce(0, +), names: views.map(name))
   }
+
+  /// One forward pass: all of a shard, or a part of it where gradients are accumulated.
+  private struct ShardPass {
+    let views: [EpochPlan.View]
+    let draws: [Mixing.Draw]
+    let targets: [Double]
+    let weights: [Double]
+  }
+
+  private func pass(_ views: [EpochPlan.View], epoch: Int) -> ShardPass {
+    let targets = views.map { training[$0.sample].isFake ? 1.0 : 0 }
+    let weights = views.map { plan.lossWeight($0.sample) }
+    guard let mixing else { return ShardPass(views: views, draws: [], targets: targets, weights: weights) }
+    let draws = mixing.draws(views.map { random($0, epoch: epoch).keyed("view", $0.visit) })
+    // The loss is the mixture of both labels' losses, each with its own weight: one label of the weights' mixture.
+    let mixed = draws.enumerated().map { own, draw -> (target: Double, weight: Double) in
+      let (a, b) = (draw.share * weights[own], (1 - draw.share) * weights[draw.partner])
+      return ((a * targets[own] + b * targets[draw.partner]) / (a + b), a + b)
+    }
+    return ShardPass(views: views, draws: draws, targets: mixed.map(\.target), weights: mixed.map(\.weight))
+  }
+
+  private func shardBatch(_ pass: ShardPass, epoch: Int) throws -> ShardBatch {
+    let prepared = try pass.views.map { try self.prepared(training[$0.sample]) }
+    let writePlain = { (index: Int, out: UnsafeMutableBufferPointer<Float>) in
+      write(prepared[index], view: pass.views[index], epoch: epoch, to: out)
+    }
+    let input: Tensor
+    if let mixing {
+      let size = job.input.partShape.reduce(1, *)
+      let plain = [Float](unsafeUninitializedCapacity: size * prepared.count) { all, count in
+        for index in prepared.indices {
+          writePlain(index, UnsafeMutableBufferPointer(rebasing: all[(index * size)..<((index + 1) * size)]))
+        }
+        count = size * prepared.count
+      }
+      input = plain.withUnsafeBufferPointer { plain in
+        writer.batch(prepared.count) { mixing.write(pass.draws[$0], of: $0, from: plain, to: $1) }
+      }
+    } else {
+      input = writer.batch(prepared.count, writePlain)
+    }
+    return ShardBatch(input: input, targets: pass.targets, weights: pass.weights, names: pass.views.map(name))
+  }
+
+  private func name(_ view: EpochPlan.View) -> String { training[view.sample].sample.id }
 
   /// A validation sample, or any other, from the cache.
   func prepared(_ item: Item) throws -> PreparedSample {
@@ -105,11 +150,15 @@ struct TrainingData: Sendable {
   /// Weight of a training sample in the loss; closed-form fitting asks for it.
   func lossWeight(_ index: Int) -> Double { plan.lossWeight(index) }
 
+  /// The stream that all chance of a sample in an epoch comes from.
+  private func random(_ view: EpochPlan.View, epoch: Int) -> RandomStream {
+    RandomStream(seed: job.seed, "fold", job.fold, "epoch", epoch, "sample", training[view.sample].sample.key)
+  }
+
   private func write(
     _ prepared: PreparedSample, view: EpochPlan.View, epoch: Int, to out: UnsafeMutableBufferPointer<Float>
   ) {
-    let sample = training[view.sample].sample
-    let random = RandomStream(seed: job.seed, "fold", job.fold, "epoch", epoch, "sample", sample.key)
+    let random = random(view, epoch: epoch)
     let parts = writer.parts(of: prepared)
     var choice = random.keyed("parts")
     let part = choice.permutation(parts)[view.visit % parts]

@@ -31,7 +31,7 @@ final class FlatState {
   private let groups: [OptimizerGroup]
 
   /// The state before the first step.
-  init(_ store: ParameterStore, weightDecay: Double) {
+  init(_ store: ParameterStore, _ rule: ParameterGroups) {
     self.store = store
     var end = 0
     var slots: [Slot] = []
@@ -39,9 +39,7 @@ final class FlatState {
     for parameter in store.parameters where parameter.trainable {
       let range = end..<(end + parameter.value.count)
       slots.append(Slot(parameter: parameter, range: range))
-      // Norms, biases and layer scales are vectors and do not decay; weights of layers have two axes and more.
-      let decay = parameter.value.rank >= 2 ? Float(weightDecay) : 0
-      groups.append(OptimizerGroup(range: range, weightDecay: decay))
+      groups.append(rule.group(of: parameter, at: range))
       end = range.upperBound
     }
     weightCount = end
@@ -72,20 +70,27 @@ final class FlatState {
 
   // MARK: One shard's vector
 
-  /// Writes one parameter's gradient to its place.
-  func place(_ gradient: Tensor, of parameter: Parameter, in vector: inout [Float]) {
+  /// Writes one parameter's gradient to its place, or adds it to what is there.
+  func place(_ gradient: Tensor, of parameter: Parameter, adding: Bool, in vector: inout [Float]) {
     guard let slot = slotOf[ObjectIdentifier(parameter)] else { return }
+    let range = slots[slot].range
     gradient.contiguous().withFloats { source in
-      vector.withUnsafeMutableBufferPointer { _ = $0[slots[slot].range].update(fromContentsOf: source) }
+      vector.withUnsafeMutableBufferPointer { vector in
+        guard adding else { return _ = vector[range].update(fromContentsOf: source) }
+        for index in 0..<range.count { vector[range.lowerBound &+ index] += source[index] }
+      }
     }
   }
 
-  /// Writes a shard's batch statistics, weighted with its share of the batch.
-  func place(_ reports: [BatchStatistics], share: Float, in vector: inout [Float]) {
+  /// Writes a pass's batch statistics, weighted with its share of the batch, or adds them to what is there.
+  func place(_ reports: [BatchStatistics], share: Float, adding: Bool, in vector: inout [Float]) {
     for report in reports {
       guard let slot = statistics.first(where: { $0.path == report.path }) else { continue }
-      report.mean.withFloats { for (index, value) in zip(slot.mean, $0) { vector[index] = share * value } }
-      report.variance.withFloats { for (index, value) in zip(slot.variance, $0) { vector[index] = share * value } }
+      for (places, values) in [(slot.mean, report.mean), (slot.variance, report.variance)] {
+        values.withFloats {
+          for (index, value) in zip(places, $0) { vector[index] = (adding ? vector[index] : 0) + share * value }
+        }
+      }
     }
   }
 

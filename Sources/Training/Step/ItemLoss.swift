@@ -19,7 +19,14 @@ public struct ItemLoss: Sendable, Hashable {
 
   /// Loss and its derivative at one logit of "fake".
   public func evaluate(logit z: Double, isFake: Bool) -> (loss: Double, slope: Double) {
-    let target = isFake ? 1 - smoothing : smoothing
+    evaluate(logit: z, target: isFake ? 1 : 0)
+  }
+
+  /// The same for a view that is fake in part, as mixing two views makes it.
+  ///
+  /// - Parameter share: 0 is real, 1 is fake.
+  public func evaluate(logit z: Double, target share: Double) -> (loss: Double, slope: Double) {
+    let target = share * (1 - smoothing) + (1 - share) * smoothing
     let (fake, fakeSlope) = branch(z)
     let (real, realSlope) = branch(-z)
     return (target * fake + (1 - target) * real, target * fakeSlope - (1 - target) * realSlope)

@@ -4,30 +4,35 @@ public import NN
 public import ShardTree
 public import Tensor
 
-/// One shard of a batch as the network sees it.
+/// One shard of a batch, or one pass of it where gradients are accumulated, as the network sees it.
 public struct ShardBatch: Sendable {
   /// `[n] + Preprocessing.partShape`
   public let input: Tensor
-  /// For each view, whether it is fake.
-  public let isFake: [Bool]
+  /// For each view, how much of it is fake: 0 or 1, or between where two views are mixed.
+  public let targets: [Double]
   /// For each view, its weight in the loss.
   public let weights: [Double]
   /// For each view, its sample's name, for error messages.
   public let names: [String]
 
   /// Makes a shard.
-  public init(input: Tensor, isFake: [Bool], weights: [Double], names: [String]) {
+  public init(input: Tensor, targets: [Double], weights: [Double], names: [String]) {
     precondition(
-      isFake.count == input.shape[0] && weights.count == isFake.count && names.count == isFake.count,
-      "ShardBatch: \(isFake.count) labels, \(weights.count) weights, \(names.count) names for \(input.shape)")
-    (self.input, self.isFake, self.weights, self.names) = (input, isFake, weights, names)
+      targets.count == input.shape[0] && weights.count == targets.count && names.count == targets.count,
+      "ShardBatch: \(targets.count) labels, \(weights.count) weights, \(names.count) names for \(input.shape)")
+    (self.input, self.targets, self.weights, self.names) = (input, targets, weights, names)
+  }
+
+  /// Makes a shard of views that are real or fake.
+  public init(input: Tensor, isFake: [Bool], weights: [Double], names: [String]) {
+    self.init(input: input, targets: isFake.map { $0 ? 1 : 0 }, weights: weights, names: names)
   }
 }
 
 /// One batch: the shards that this member computes, and what is known of the whole.
 public struct StepBatch: Sendable {
-  /// This member's shards; nil where a shard is empty.
-  public let shards: [ShardBatch?]
+  /// This member's shards, each in as many passes as gradients are accumulated over; empty where a shard is.
+  public let shards: [[ShardBatch]]
   /// Views in the whole batch.
   public let count: Int
   /// Sum of the weights of the whole batch.
@@ -36,8 +41,13 @@ public struct StepBatch: Sendable {
   public let names: [String]
 
   /// Makes a batch.
-  public init(shards: [ShardBatch?], count: Int, weight: Double, names: [String]) {
+  public init(shards: [[ShardBatch]], count: Int, weight: Double, names: [String]) {
     (self.shards, self.count, self.weight, self.names) = (shards, count, weight, names)
+  }
+
+  /// Makes a batch whose shards are computed in one pass each; nil where a shard is empty.
+  public init(shards: [ShardBatch?], count: Int, weight: Double, names: [String]) {
+    self.init(shards: shards.map { $0.map { [$0] } ?? [] }, count: count, weight: weight, names: names)
   }
 }
 
@@ -70,17 +80,18 @@ public final class TrainingStep {
   /// A step on a model.
   ///
   /// - Parameters:
+  ///   - stages: prefixes of parameter names from the input to the output, for layer-wise learning rates.
   ///   - threads: shards that are computed side by side.
   ///   - reducer: the group that shares the batches, or nil when alone.
   /// - Traps: if the group has more members than there are shards.
   public init(
-    _ network: any Network, _ store: ParameterStore, settings: TrainSettings, loss: ItemLoss, threads: Int,
-    reducer: (any ShardReducer)? = nil
+    _ network: any Network, _ store: ParameterStore, settings: TrainSettings, loss: ItemLoss,
+    stages: [[String]] = [], threads: Int, reducer: (any ShardReducer)? = nil
   ) {
     let (rank, members) = (reducer?.rank ?? 0, reducer?.members ?? 1)
     precondition(members <= settings.logicalShards, "\(members) members for \(settings.logicalShards) shards")
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
-    state = FlatState(store, weightDecay: settings.weightDecay)
+    state = FlatState(store, ParameterGroups(settings, store, stages: stages))
     ownShards = ShardTree.shards(ofMember: rank, members: members, shards: settings.logicalShards)
     self.threads = ShardThreads(count: min(threads, ownShards.count), computeThreads: settings.threadsPerShard)
   }
@@ -124,29 +135,35 @@ public final class TrainingStep {
     let suspects: [String]
   }
 
-  /// Forward and backward of one shard. Its loss is the weighted sum over its views, divided by the whole batch's weight.
-  private func compute(_ shard: ShardBatch?, of batch: StepBatch, random: RandomStream) -> ShardResult {
+  /// Forward and backward of one shard, pass by pass. Its loss is the weighted sum over its views, divided by the whole batch's weight.
+  private func compute(_ shard: [ShardBatch], of batch: StepBatch, random: RandomStream) -> ShardResult {
     var vector = [Float](repeating: 0, count: state.vectorCount)
-    guard let shard, batch.weight > 0 else { return ShardResult(vector: vector, statistics: [], suspects: []) }
-    let pass = Pass(training: true, random: random)
-    let logits = network.logits(Variable(shard.input), pass)
-    let values = logits.value.floats()
-    var suspects: [String] = []
+    guard batch.weight > 0 else { return ShardResult(vector: vector, statistics: [], suspects: []) }
+    var (suspects, statistics): ([String], [BatchStatistics]) = ([], [])
     var sum = 0.0
-    var slopes: [Float] = []
-    for (index, logit) in values.enumerated() {
-      let (loss, slope) = loss.evaluate(logit: Double(logit), isFake: shard.isFake[index])
-      let share = shard.weights[index] / batch.weight
-      if !loss.isFinite { suspects.append(shard.names[index]) }
-      sum += share * loss
-      slopes.append(Float(share * slope))
+    for (number, part) in shard.enumerated() {
+      // The first pass has the shard's own stream, so that one pass is what no accumulation is.
+      let pass = Pass(training: true, random: number == 0 ? random : random.keyed("pass", number))
+      pass.recomputes = settings.gradientCheckpointing
+      (pass.dropout, pass.dropPath) = (settings.dropout.rate.map(Float.init), settings.dropPath.rate.map(Float.init))
+      let logits = network.logits(Variable(part.input), pass)
+      var slopes: [Float] = []
+      for (index, logit) in logits.value.floats().enumerated() {
+        let (loss, slope) = loss.evaluate(logit: Double(logit), target: part.targets[index])
+        let share = part.weights[index] / batch.weight
+        if !loss.isFinite { suspects.append(part.names[index]) }
+        sum += share * loss
+        slopes.append(Float(share * slope))
+      }
+      pass.backward(from: logits, gradient: Tensor(slopes, shape: logits.shape)) { parameter, gradient in
+        state.place(gradient, of: parameter, adding: number > 0, in: &vector)
+      }
+      state.place(
+        pass.statistics, share: Float(slopes.count) / Float(batch.count), adding: number > 0, in: &vector)
+      if statistics.isEmpty { statistics = pass.statistics }
     }
-    pass.backward(from: logits, gradient: Tensor(slopes, shape: logits.shape)) { parameter, gradient in
-      state.place(gradient, of: parameter, in: &vector)
-    }
-    state.place(pass.statistics, share: Float(values.count) / Float(batch.count), in: &vector)
     vector[vector.count - 1] = Float(sum)
-    return ShardResult(vector: vector, statistics: pass.statistics, suspects: suspects)
+    return ShardResult(vector: vector, statistics: statistics, suspects: suspects)
   }
 
   private func nonFinite(

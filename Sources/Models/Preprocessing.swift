@@ -12,6 +12,8 @@ public enum Preprocessing: Hashable, Sendable {
   case clips(Clips)
   /// Mean and deviation of each cepstral coefficient over the whole sound: `[2·coefficients]`.
   case cepstra(Cepstra)
+  /// Windows of the sound itself: `[window]`, or `[2, window]` with a mask as second row.
+  case waveform(Waveform)
 
   /// Frames of a video evenly spaced by timestamp, or the one picture of an image file.
   public struct Frames: Hashable, Sendable, Codable {
@@ -25,13 +27,72 @@ public enum Preprocessing: Hashable, Sendable {
     public var deviation: [Float]
     /// True gives the network one flat vector `[3·size·size]` a frame instead of a picture.
     public var flat: Bool
+    /// How a picture comes to this size; nil scales it to cover the square and takes the middle.
+    public var scaling: Scaling?
 
     /// Makes the description; mean and deviation default to those of natural pictures on ImageNet.
     public init(
       count: Int = 8, size: Int, mean: [Float] = [0.485, 0.456, 0.406], deviation: [Float] = [0.229, 0.224, 0.225],
-      flat: Bool = false
+      flat: Bool = false, scaling: Scaling? = nil
     ) {
       (self.count, self.size, self.mean, self.deviation, self.flat) = (count, size, mean, deviation, flat)
+      self.scaling = scaling
+    }
+  }
+
+  /// Scaling as the image processor of a published model does it; the middle of the result is taken, black beyond it.
+  public struct Scaling: Hashable, Sendable, Codable {
+    /// What `side` is.
+    public enum Mode: String, Hashable, Sendable, Codable {
+      /// Width and height, whatever the picture's aspect ratio.
+      case exact
+      /// The shorter side; the aspect ratio stays.
+      case shortSide = "short_side"
+      /// Nothing: the picture stays as large as it is.
+      case none
+    }
+    /// What `side` is.
+    public var mode: Mode
+    /// Pixels.
+    public var side: Int
+    /// `nearest`, `box`, `bilinear`, `hamming`, `bicubic` or `lanczos`, as Pillow does them.
+    public var filter: String
+
+    /// Makes the description.
+    public init(_ mode: Mode, side: Int, filter: String) {
+      (self.mode, self.side, self.filter) = (mode, side, filter)
+    }
+
+    static let filters = ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+  }
+
+  /// Sound itself, mono, in windows of fixed length.
+  public struct Waveform: Hashable, Sendable, Codable {
+    /// Samples a second after resampling.
+    public var sampleRate: Int
+    /// Samples that the network sees at once.
+    public var window: Int
+    /// Most windows that one sample is scored on, evenly spaced.
+    public var maximumWindows: Int
+    /// Sound beyond this many seconds is not read.
+    public var maximumSeconds: Double
+    /// Gives each window mean 0 and variance 1.
+    public var normalises: Bool
+    /// A sound shorter than the window is followed by silence, and a mask tells the network so; otherwise it is repeated.
+    public var hasMask: Bool
+
+    /// Makes the description; the default window is 2 seconds at 16 kHz.
+    public init(
+      sampleRate: Int = 16_000, window: Int = 32_000, maximumWindows: Int = 8, maximumSeconds: Double = 30,
+      normalises: Bool = true, hasMask: Bool = false
+    ) {
+      (self.sampleRate, self.window, self.maximumWindows) = (sampleRate, window, maximumWindows)
+      (self.maximumSeconds, self.normalises, self.hasMask) = (maximumSeconds, normalises, hasMask)
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case sampleRate = "sample_rate", window, maximumWindows = "maximum_windows", maximumSeconds = "maximum_seconds"
+      case normalises, hasMask = "mask"
     }
   }
 
@@ -133,6 +194,7 @@ public enum Preprocessing: Hashable, Sendable {
     case .logMel(let input): [1, input.mels, input.windowFrames]
     case .clips(let input): [3, input.length, input.size, input.size]
     case .cepstra(let input): [2 * input.coefficients]
+    case .waveform(let input): input.hasMask ? [2, input.window] : [input.window]
     }
   }
 
@@ -147,6 +209,10 @@ public enum Preprocessing: Hashable, Sendable {
     case .frames(let input):
       try check((1...1024).contains(input.count), "number of frames")
       try check((1...4096).contains(input.size), "picture size")
+      if let scaling = input.scaling {
+        try check((1...8192).contains(scaling.side), "size that pictures are scaled to")
+        try check(Preprocessing.Scaling.filters.contains(scaling.filter), "filter")
+      }
       try check(input.mean.count == 3 && input.deviation.count == 3, "mean or deviation")
       try check(input.deviation.allSatisfy { $0 > 0 }, "deviation")
     case .clips(let input):
@@ -171,6 +237,11 @@ public enum Preprocessing: Hashable, Sendable {
       try check((1...1024).contains(input.mels), "number of mel bands")
       try check(input.coefficients >= 1 && input.coefficients <= input.mels, "number of coefficients")
       try check(input.maximumSeconds > 0 && input.maximumSeconds <= 36_000, "length")
+    case .waveform(let input):
+      try check((1000...192_000).contains(input.sampleRate), "sample rate")
+      try check((1...10_000_000).contains(input.window), "window of samples")
+      try check((1...1024).contains(input.maximumWindows), "number of windows")
+      try check(input.maximumSeconds > 0 && input.maximumSeconds <= 36_000, "length")
     }
   }
 
@@ -183,6 +254,9 @@ public enum Preprocessing: Hashable, Sendable {
         + "\(Double(input.windowFrames * input.hop * 100 / input.sampleRate) / 100) s: log-mel \(partShape)"
     case .clips(let input): "\(input.count) clips of \(input.length) frames at \(input.rate) a second: RGB \(partShape)"
     case .cepstra(let input): "one vector: mean and deviation of \(input.coefficients) MFCC \(partShape)"
+    case .waveform(let input):
+      "up to \(input.maximumWindows) windows of \(Double(input.window * 100 / input.sampleRate) / 100) s: sound at "
+        + "\(input.sampleRate) Hz \(partShape)"
     }
   }
 }
@@ -199,6 +273,7 @@ extension Preprocessing: Codable {
     case "log_mel": self = .logMel(try LogMel(from: decoder))
     case "clips": self = .clips(try Clips(from: decoder))
     case "cepstra": self = .cepstra(try Cepstra(from: decoder))
+    case "waveform": self = .waveform(try Waveform(from: decoder))
     default:
       throw DecodingError.dataCorruptedError(
         forKey: .kind, in: container, debugDescription: "no preprocessing is called \"\(kind)\"")
@@ -220,6 +295,9 @@ extension Preprocessing: Codable {
       try input.encode(to: encoder)
     case .cepstra(let input):
       try container.encode("cepstra", forKey: .kind)
+      try input.encode(to: encoder)
+    case .waveform(let input):
+      try container.encode("waveform", forKey: .kind)
       try input.encode(to: encoder)
     }
   }

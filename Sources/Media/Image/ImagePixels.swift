@@ -57,6 +57,23 @@ public struct ImagePixels: Sendable, Equatable {
     return cropped(x: (self.width - w) / 2, y: (self.height - h) / 2, width: w, height: h)
   }
 
+  /// The middle `width` by `height` pixels; where the picture is smaller, it lies in the middle of black ones.
+  public func middle(width: Int, height: Int) -> ImagePixels {
+    let part = centreCropped(width: width, height: height)
+    if part.width == width && part.height == height { return part }
+    // An odd pixel of padding goes in front, as the reference's processors have it.
+    let (left, top) = ((width - part.width + 1) / 2, (height - part.height + 1) / 2)
+    return ImagePixels(width: width, height: height) { target in
+      target.update(repeating: 0)
+      part.pixels.withUnsafeBufferPointer { source in
+        for row in 0..<part.height {
+          let to = target.baseAddress! + ((top + row) * width + left) * 3
+          to.update(from: source.baseAddress! + row * part.width * 3, count: part.width * 3)
+        }
+      }
+    }
+  }
+
   /// The picture mirrored left to right.
   public func mirrored() -> ImagePixels { oriented(2) }
 

@@ -6,6 +6,8 @@ import Foundation
 
 /// How pixels are weighted when a picture is resized; when shrinking the filter is widened, so that nothing aliases.
 public enum ResizeFilter: String, Sendable, Codable, CaseIterable {
+  /// The pixel at the centre; nothing is averaged.
+  case nearest
   /// The mean of the covered pixels.
   case box
   /// A triangle of width 2.
@@ -14,11 +16,13 @@ public enum ResizeFilter: String, Sendable, Codable, CaseIterable {
   case bicubic
   /// A windowed sinc of width 6.
   case lanczos
+  /// A windowed sinc of width 2.
+  case hamming
 
   var support: Double {
     switch self {
-    case .box: 0.5
-    case .bilinear: 1
+    case .nearest, .box: 0.5
+    case .bilinear, .hamming: 1
     case .bicubic: 2
     case .lanczos: 3
     }
@@ -26,8 +30,9 @@ public enum ResizeFilter: String, Sendable, Codable, CaseIterable {
 
   func weight(_ x: Double) -> Double {
     let a = abs(x)
+    func sinc(_ x: Double) -> Double { x == 0 ? 1 : sin(x * .pi) / (x * .pi) }
     switch self {
-    case .box: return x > -0.5 && x <= 0.5 ? 1 : 0
+    case .nearest, .box: return x > -0.5 && x <= 0.5 ? 1 : 0
     case .bilinear: return a < 1 ? 1 - a : 0
     case .bicubic:
       let c = -0.5
@@ -35,14 +40,15 @@ public enum ResizeFilter: String, Sendable, Codable, CaseIterable {
       if a < 2 { return (((a - 5) * a + 8) * a - 4) * c }
       return 0
     case .lanczos:
-      func sinc(_ x: Double) -> Double { x == 0 ? 1 : sin(x * .pi) / (x * .pi) }
       return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0
+    case .hamming:
+      return a < 1 ? sinc(x) * (0.54 + 0.46 * cos(x * .pi)) : 0
     }
   }
 }
 
 /// The size a decoded picture or frame is brought to; it is scaled once.
-public enum Fit: Sendable, Hashable {
+public indirect enum Fit: Sendable, Hashable {
   /// As it is in the file.
   case original
   /// Exactly this size; the aspect ratio changes.
@@ -51,6 +57,9 @@ public enum Fit: Sendable, Hashable {
   case shortSide(Int)
   /// As `shortSide`, then the middle `width` by `height` pixels.
   case cover(width: Int, height: Int)
+  /// As another fit with a filter of its own, then the middle `width` by `height` pixels, black where there are none:
+  /// how image processors of published models do it.
+  case cropped(Fit, ResizeFilter, width: Int, height: Int)
 }
 
 /// The source pixels and weights of each output pixel along one direction.
@@ -94,11 +103,38 @@ extension ImagePixels {
   public func resized(width: Int, height: Int, filter: ResizeFilter = .bilinear) -> ImagePixels {
     precondition(width > 0 && height > 0, "ImagePixels: cannot resize to \(width)x\(height).")
     if width == self.width && height == self.height { return self }
+    if filter == .nearest { return picked(width: width, height: height) }
     if height < self.height && self.height - height > 2 * (self.width - width) {
       // Much lower but not much narrower: fewer rows are left for the other direction (Pillow since version 13).
       return resizedAlongY(height, filter).resizedAlongX(width, filter)
     }
     return resizedAlongX(width, filter).resizedAlongY(height, filter)
+  }
+
+  /// The nearest pixels. Places are summed up, not multiplied out, as Pillow does: where one falls between two pixels,
+  /// the rounding decides.
+  private func picked(width: Int, height: Int) -> ImagePixels {
+    func places(_ count: Int, of source: Int) -> [Int] {
+      let step = Double(source) / Double(count)
+      var place = step * 0.5
+      return (0..<count).map { _ in
+        defer { place += step }
+        return min(source - 1, Int(place))
+      }
+    }
+    let (columns, rows) = (places(width, of: self.width), places(height, of: self.height))
+    return ImagePixels(width: width, height: height) { target in
+      var out = target.baseAddress!
+      pixels.withUnsafeBufferPointer { source in
+        for row in rows {
+          let line = source.baseAddress! + row * self.width * 3
+          for column in columns {
+            out.update(from: line + column * 3, count: 3)
+            out += 3
+          }
+        }
+      }
+    }
   }
 
   private func resizedAlongX(_ width: Int, _ filter: ResizeFilter) -> ImagePixels {
@@ -125,6 +161,9 @@ extension ImagePixels {
 
   /// The picture brought to a size.
   public func fitted(_ fit: Fit, filter: ResizeFilter = .bilinear) -> ImagePixels {
+    if case .cropped(let scaling, let filter, let w, let h) = fit {
+      return fitted(scaling, filter: filter).middle(width: w, height: h)
+    }
     let scaled = fit.scaledSize(width: width, height: height)
     let whole = resized(width: scaled.width, height: scaled.height, filter: filter)
     if case .cover(let w, let h) = fit { return whole.centreCropped(width: w, height: h) }
@@ -136,6 +175,7 @@ extension Fit {
   /// The size of the whole picture after scaling, before any cropping.
   func scaledSize(width: Int, height: Int) -> (width: Int, height: Int) {
     switch self {
+    case .cropped(let scaling, _, _, _): return scaling.scaledSize(width: width, height: height)
     case .original: return (width, height)
     case .exact(let w, let h): return (w, h)
     case .shortSide(let side):

@@ -8,13 +8,16 @@ public struct WeightNormConvolution {
   public let direction: Parameter
   /// `[out]`
   public let bias: Parameter
-  private let axis, padding, groups: Int
+  private let axis, padding, paddingAfter, groups: Int
 
   /// Makes `bias`, then the two parts under the names of PyTorch's parametrization.
   ///
-  /// - Parameter axis: the axis of the weight that keeps its own magnitudes.
+  /// - Parameters:
+  ///   - paddingAfter: padding at the far end, where it differs.
+  ///   - axis: the axis of the weight that keeps its own magnitudes.
   public init(
-    _ scope: ParameterScope, channels: Int, kernel: Int, padding: Int, groups: Int, axis: Int = 2
+    _ scope: ParameterScope, channels: Int, kernel: Int, padding: Int, paddingAfter: Int? = nil,
+    groups: Int, axis: Int = 2
   ) throws {
     let shape = [channels, channels / groups, kernel]
     bias = try scope.parameter("bias", [channels], .zeros)
@@ -22,12 +25,14 @@ public struct WeightNormConvolution {
     // A normal direction of this deviation makes unit magnitudes near enough.
     magnitude = try parts.parameter("original0", shape.indices.map { $0 == axis ? shape[$0] : 1 }, .ones)
     direction = try parts.parameter("original1", shape, .kaiming(fan: shape[1] * kernel))
-    (self.axis, self.padding, self.groups) = (axis, padding, groups)
+    (self.axis, self.groups) = (axis, groups)
+    (self.padding, self.paddingAfter) = (padding, paddingAfter ?? padding)
   }
 
-  /// - Shapes: `[N, channels, L]` → `[N, channels, L + 2·padding - kernel + 1]`
+  /// - Shapes: `[N, channels, L]` → `[N, channels, L + padding + paddingAfter - kernel + 1]`
   public func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
     let weight = weightNorm(magnitude: pass[magnitude], direction: pass[direction], axis: axis)
-    return conv1d(x, weight, pass[bias], padding: PerAxis(padding), groups: groups)
+    return convolution(
+      x, weight, pass[bias], padding: PerAxis(padding), paddingAfter: PerAxis(paddingAfter), groups: groups)
   }
 }

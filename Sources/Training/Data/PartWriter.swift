@@ -14,6 +14,9 @@ struct PartWriter: Sendable {
       // A rest of up to a quarter of a window is left out: a spectrogram has one frame more than its hops.
       min(mel.maximumWindows, max(1, (sample.shape[1] + mel.windowFrames * 3 / 4 - 1) / mel.windowFrames))
     case .cepstra: 1
+    // As for spectrograms, a rest of up to a quarter of a window is left out.
+    case .waveform(let wave):
+      min(wave.maximumWindows, max(1, (sample.shape[0] + wave.window * 3 / 4 - 1) / wave.window))
     }
   }
 
@@ -22,7 +25,7 @@ struct PartWriter: Sendable {
   func views(of sample: PreparedSample, wanted: Int) -> Int {
     switch input {
     case .frames, .clips: min(wanted, sample.shape[0])
-    case .logMel: wanted
+    case .logMel, .waveform: wanted
     case .cepstra: 1
     }
   }
@@ -65,6 +68,8 @@ struct PartWriter: Sendable {
       writeSpectrogram(sample, mel, part: part, of: parts(of: sample), random: random, to: out)
     case .cepstra:
       _ = out.update(fromContentsOf: sample.floats)
+    case .waveform(let wave):
+      writeWave(sample.floats, wave, part: part, of: parts(of: sample), random: random, to: out)
     }
   }
 }

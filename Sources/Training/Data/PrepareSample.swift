@@ -8,7 +8,7 @@ import Models
 @Sendable func prepareSample(_ file: URL, _ input: Preprocessing) throws -> PreparedSample {
   switch input {
   case .frames(let frames):
-    let fit = Fit.cover(width: frames.size, height: frames.size)
+    let fit = fit(of: frames)
     let reader = try MediaReader(file)
     let pictures =
       reader.facts.kind == .image
@@ -24,7 +24,25 @@ import Models
     return logMel(try sound(file, rate: mel.sampleRate, seconds: mel.maximumSeconds), mel)
   case .cepstra(let cepstra):
     return cepstraSummary(try sound(file, rate: cepstra.sampleRate, seconds: cepstra.maximumSeconds), cepstra)
+  case .waveform(let wave):
+    let samples = try sound(file, rate: wave.sampleRate, seconds: wave.maximumSeconds)
+    return PreparedSample(samples, shape: [samples.count])
   }
+}
+
+/// How pictures come to a model's size.
+private func fit(of frames: Preprocessing.Frames) -> Fit {
+  guard let scaling = frames.scaling else { return .cover(width: frames.size, height: frames.size) }
+  let scaled: Fit =
+    switch scaling.mode {
+    case .exact: .exact(width: scaling.side, height: scaling.side)
+    case .shortSide: .shortSide(scaling.side)
+    case .none: .original
+    }
+  guard let filter = ResizeFilter(rawValue: scaling.filter) else {
+    preconditionFailure("no filter is called \(scaling.filter); Preprocessing.validate lets none other pass")
+  }
+  return .cropped(scaled, filter, width: frames.size, height: frames.size)
 }
 
 /// The times, in seconds, of all frames of all clips: clips evenly spaced from the beginning to the end. Each time is in

@@ -2,7 +2,7 @@
 /// augmented and not yet normalised.
 ///
 /// - Shapes: frames `[F, H, W, 3]` bytes; clips `[K, T, H, W, 3]` bytes; log-mel `[mels, T]` floats; cepstra
-///   `[features]` floats.
+///   `[features]` floats; a waveform `[samples]` floats.
 public struct PreparedSample: Sendable, Equatable {
   /// The elements, row by row.
   public enum Content: Sendable, Equatable {

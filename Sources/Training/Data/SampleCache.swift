@@ -76,7 +76,9 @@ extension Preprocessing {
   var cacheKey: String {
     let parts: String
     switch self {
-    case .frames(let input): parts = "frames-\(input.count)x\(input.size)"
+    case .frames(let input):
+      let scaling = input.scaling.map { "-\($0.mode.rawValue)-\($0.side)-\($0.filter)" } ?? ""
+      parts = "frames-\(input.count)x\(input.size)\(scaling)"
     case .clips(let input): parts = "clips-\(input.count)x\(input.length)x\(input.size)-\(input.rate)"
     case .logMel(let input):
       parts =
@@ -86,6 +88,7 @@ extension Preprocessing {
       parts =
         "cepstra-\(input.sampleRate)-\(input.window)-\(input.hop)-\(input.transform)-\(input.mels)"
         + "-\(input.coefficients)-\(input.maximumSeconds)"
+    case .waveform(let input): parts = "waveform-\(input.sampleRate)-\(input.maximumSeconds)"
     }
     return "\(parts)-r\(SampleCache.revision)"
   }

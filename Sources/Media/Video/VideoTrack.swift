@@ -186,20 +186,17 @@ final class VideoTrack {
 
 /// The EXIF-like orientation of a stream's display matrix: phones store pictures as the sensor lies.
 func displayOrientation(_ stream: UnsafeMutablePointer<AVStream>) -> Int {
-  var size = 0
-  guard let data = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size), size >= 36 else { return 1 }
-  return data.withMemoryRebound(to: Int32.self, capacity: 9) { matrix in
-    // (x, y) of the stored picture is shown at (a x + c y, b x + d y).
-    func sign(_ i: Int) -> Int { matrix[i] > 1 << 14 ? 1 : matrix[i] < -(1 << 14) ? -1 : 0 }
-    switch (sign(0), sign(1), sign(3), sign(4)) {
-    case (-1, 0, 0, 1): return 2
-    case (-1, 0, 0, -1): return 3
-    case (1, 0, 0, -1): return 4
-    case (0, 1, 1, 0): return 5
-    case (0, 1, -1, 0): return 6
-    case (0, -1, -1, 0): return 7
-    case (0, -1, 1, 0): return 8
-    default: return 1
-    }
+  guard let matrix = unmask_av_display_matrix(stream) else { return 1 }
+  // (x, y) of the stored picture is shown at (a x + c y, b x + d y).
+  func sign(_ i: Int) -> Int { matrix[i] > 1 << 14 ? 1 : matrix[i] < -(1 << 14) ? -1 : 0 }
+  switch (sign(0), sign(1), sign(3), sign(4)) {
+  case (-1, 0, 0, 1): return 2
+  case (-1, 0, 0, -1): return 3
+  case (1, 0, 0, -1): return 4
+  case (0, 1, 1, 0): return 5
+  case (0, 1, -1, 0): return 6
+  case (0, -1, -1, 0): return 7
+  case (0, -1, 1, 0): return 8
+  default: return 1
   }
 }

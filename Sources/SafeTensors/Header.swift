@@ -54,12 +54,14 @@ struct Header: Equatable {
       throw HeaderProblem("tensor \(quoted(name)) lacks a dtype, a shape or two ordered data_offsets")
     }
     guard let size = elementSizes[type] else { throw HeaderProblem("tensor \(quoted(name)) has unknown dtype \(type)") }
-    var bytes = size
+    // An empty tensor may have other axes whose product no number holds; strides are made of them.
+    var extent = size
     for length in shape {
-      let (product, overflow) = bytes.multipliedReportingOverflow(by: length)
+      let (product, overflow) = extent.multipliedReportingOverflow(by: max(1, length))
       guard !overflow else { throw HeaderProblem("tensor \(quoted(name)) has an impossible shape \(shape)") }
-      bytes = product
+      extent = product
     }
+    let bytes = shape.contains(0) ? 0 : extent
     guard bytes == offsets[1] - offsets[0] else {
       throw HeaderProblem(
         "tensor \(quoted(name)) of \(type) \(shape) needs \(bytes) bytes but has \(offsets[1] - offsets[0])")

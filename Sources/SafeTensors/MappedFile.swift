@@ -27,4 +27,16 @@ final class MappedFile: @unchecked Sendable {
   deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
 }
 
+/// The first bytes of an ordinary file; empty for anything else, so that nothing is waited for.
+func fileHead(_ path: String, _ count: Int) -> [UInt8] {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  guard descriptor >= 0 else { return [] }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
+  return [UInt8](unsafeUninitializedCapacity: count) { buffer, got in
+    got = max(0, read(descriptor, buffer.baseAddress!, count))
+  }
+}
+
 private func reason(_ code: Int32) -> String { String(cString: strerror(code)) }

@@ -34,8 +34,8 @@ public final class CoordinatorProcess: Sendable {
     options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
     options.timing.lease = experiment.cluster.leaseMilliseconds
     let plan = RunPlan(
-      name: experiment.name, experimentHash: try experiment.resultHash(),
-      jobs: RunGraph.jobs(of: experiment, samples: inputs.dataset.samples.count),
+      name: experiment.name, experimentHash: try inputs.experiment.resultHash(),
+      jobs: RunGraph.jobs(of: inputs.experiment, samples: inputs.dataset.samples.count),
       shared: [RunFiles.experiment, RunFiles.samples, RunFiles.folds].map {
         RunPlan.SharedFile(name: $0, file: directory.appending(path: $0))
       })
@@ -66,6 +66,7 @@ public final class CoordinatorProcess: Sendable {
 
   /// Scans the data and writes what every process needs, or checks that it is what an earlier start wrote.
   private func prepare() throws -> RunInputs {
+    let experiment = try experiment.withWeightHashes()
     let roots = try DataRoots(experiment.data)
     var dataset = try Dataset(joining: experiment.data.map { try Dataset(reading: $0) })
     let lastShown = Mutex(ContinuousClock.now)
@@ -91,6 +92,7 @@ public final class CoordinatorProcess: Sendable {
   }
 
   private func write(_ inputs: RunInputs) throws {
+    let experiment = inputs.experiment
     let known = directory.appending(path: RunFiles.experiment)
     if FileManager.default.fileExists(atPath: known.path) {
       let earlier = try? Experiment(json: readFile(known))

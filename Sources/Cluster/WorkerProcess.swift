@@ -12,12 +12,17 @@ public final class WorkerProcess: Sendable {
   private let name: String
   private let threads: Int
   private let data: [String: String]
+  private let weights: [String: String]
   private let cache: URL
   private let service = Mutex<WorkerService?>(nil)
 
-  /// For a coordinator's address; `data` says where data sets lie here, `cache` where decoded samples are kept.
-  public init(coordinator: String, name: String?, threads: Int, data: [String: String], cache: URL?) {
-    (self.coordinator, self.threads, self.data) = (coordinator, threads, data)
+  /// For a coordinator's address; `data` and `weights` say where data sets and weights folders lie here, `cache` where
+  /// decoded samples are kept.
+  public init(
+    coordinator: String, name: String?, threads: Int, data: [String: String], weights: [String: String] = [:],
+    cache: URL?
+  ) {
+    (self.coordinator, self.threads, self.data, self.weights) = (coordinator, threads, data, weights)
     self.name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
     self.cache = cache ?? Self.defaultCache
   }
@@ -38,11 +43,11 @@ public final class WorkerProcess: Sendable {
     options.fingerprint = NumericsFingerprint.compute()
     let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
     defer { try? FileManager.default.removeItem(at: scratch) }
-    let (data, cache) = (data, cache)
+    let (data, weights, cache) = (data, weights, cache)
     let worker = try WorkerService(
       coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
     ) { shared in
-      try WorkerJobs(shared: shared, data: data, cache: cache, threadsPerJob: 1)
+      try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, threadsPerJob: 1)
     }
     service.withLock { $0 = worker }
     switch try worker.serve() {

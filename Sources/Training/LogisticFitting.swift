@@ -7,7 +7,7 @@ import Tensor
 extension Trainer {
   /// Fits a logistic network in closed form on all parts of all training samples, unaugmented.
   func fitLogistic(_ store: ParameterStore, _ data: TrainingData) throws {
-    let writer = PartWriter(input: job.input)
+    let writer = data.writer
     let width = job.input.partShape[0]
     var (rows, labels): ([[Double]], [Int]) = ([], [])
     for item in data.training {

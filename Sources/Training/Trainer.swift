@@ -34,6 +34,10 @@ public struct Trainer {
   public var checkpointSteps: Int?
   /// The group that shares this job's batches; nil when alone.
   public var reducer: (any ShardReducer)?
+  /// Whether a frozen backbone's features are computed once and kept, instead of at every step: faster, the same numbers.
+  var keepsFeatures = true
+  /// Called with a sentence that people should read, now and then.
+  public var onNote: (String) -> Void = { _ in }
   /// Called after every step and every few samples of the other phases. What it throws ends the job; a checkpoint is
   /// written before.
   public var onProgress: (TrainingProgress) throws -> Void = { _ in }
@@ -58,11 +62,8 @@ public struct Trainer {
   public func run(checkpoint: URL, resuming: URL? = nil, output: URL) throws -> TrainingSummary {
     try job.settings.validate(model: job.model)
     try job.input.validate()
-    let data = try TrainingData(job, cache: cache, threads: threads) { done, total in
-      try onProgress(TrainingProgress(phase: "prepare", epoch: 0, epochs: epochs, step: done, steps: total))
-    }
-    let store = ParameterStore(seed: RandomStream.seed(job, "weights"))
-    let network = try job.architecture.build(store.root, job.input)
+    let (store, built) = try build()
+    let (network, data) = try prepare(built, store)
     switch job.architecture.fitting {
     case .gradient:
       let run = try TrainingRun(self, data, network, store, checkpoint: checkpoint, resuming: resuming)
@@ -78,11 +79,67 @@ public struct Trainer {
     }
   }
 
+  /// The network with its first weights.
+  private func build() throws -> (ParameterStore, any Network) {
+    let checkpoint = try job.weights.map { try job.architecture.checkpoint(in: $0.url) }
+    let store = ParameterStore(
+      seed: RandomStream.seed(job, "weights"), checkpoint: checkpoint,
+      fresh: checkpoint.map { job.architecture.fresh(beside: $0) } ?? [])
+    let network: any Network
+    do {
+      network = try job.architecture.build(store.root, job.input)
+      try store.finish()
+    } catch let error as CheckpointError {
+      throw TrainingError("model \(job.model), weights \(job.weights?.url.path ?? ""): \(error.description)")
+    }
+    guard job.tuning == .full || job.weights != nil else {
+      throw TrainingError(
+        "model \(job.model): tune: \(job.tuning.text) needs outside weights; name their folder with the key `weights`")
+    }
+    try job.tuning.apply(to: network, store, model: job.model)
+    guard job.settings.layerDecay == 1 || network is Detector else {
+      throw TrainingError(
+        "model \(job.model): train.layer_decay is for backbones with stages, and \(job.architecture.name) has none; "
+          + "remove the key")
+    }
+    return (store, network)
+  }
+
+  /// The samples, every one visited once, and the network that sees them: the head alone over kept features.
+  private func prepare(_ network: any Network, _ store: ParameterStore) throws -> (any Network, TrainingData) {
+    let (cache, input) = (cache, job.input)
+    let plain: @Sendable (ModelSample) throws -> SampleCache.Entry = { try cache.sample(of: $0, input: input) }
+    func data(
+      _ phase: String, _ writer: PartWriter, first: @escaping @Sendable (ModelSample) throws -> SampleCache.Entry,
+      load: @escaping @Sendable (ModelSample) throws -> SampleCache.Entry
+    ) throws -> TrainingData {
+      try TrainingData(job, writer: writer, threads: threads, first: first, load: load) { done, total in
+        try onProgress(TrainingProgress(phase: phase, epoch: 0, epochs: epochs, step: done, steps: total))
+      }
+    }
+    guard job.tuning == .frozen, let detector = network as? Detector else {
+      return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
+    }
+    if job.settings.augment {
+      onNote("tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
+    }
+    guard keepsFeatures else {
+      return (
+        FrozenBodyNetwork(detector: detector), try data("prepare", PartWriter(input: input), first: plain, load: plain)
+      )
+    }
+    let frozen = try FrozenFeatures(detector, store, job, cache)
+    return (
+      HeadNetwork(detector: detector),
+      try data("features", frozen.features, first: { try frozen.make($0) }, load: { try frozen.kept($0) })
+    )
+  }
+
   private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }
 
   /// Scores of the validation part, in its order.
   func validate(_ data: TrainingData, _ network: any Network, _ crew: ShardThreads) throws -> [SampleScore] {
-    let scoring = NetworkScoring(network: network, writer: PartWriter(input: job.input), aggregate: job.aggregate)
+    let scoring = NetworkScoring(network: network, writer: data.writer, aggregate: job.aggregate)
     let results = crew.map(data.validation.count) { index in
       Result { scoring.score(try data.prepared(data.validation[index])) }
     }
@@ -107,8 +164,9 @@ public struct Trainer {
     let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
     let choice = ranked.threshold(by: job.thresholdRule)
     let description = ModelDescription(
-      model: job.model, architecture: job.architecture.name, input: job.input, aggregate: job.aggregate,
-      threshold: choice?.operatingPoint ?? 0.5,
+      model: job.model, architecture: job.architecture.name, config: job.architecture.configurationText,
+      weights: job.weights?.hash, tuning: job.tuning == .full ? nil : job.tuning.text, input: job.input,
+      aggregate: job.aggregate, threshold: choice?.operatingPoint ?? 0.5,
       thresholdRule: choice == nil
         ? "fixed, as \(job.thresholdRule.text) has no answer on validation" : job.thresholdRule.text,
       temperature: Temperature(fitting: scores.map(\.logit), fake: labels)?.value ?? 1, fold: job.fold, seed: job.seed,

@@ -14,6 +14,10 @@ public struct TrainingJob: Sendable {
   public var model: String
   /// The architecture.
   public var architecture: Architecture
+  /// Where the backbone's weights come from; nil trains from scratch. The architecture is configured by this folder.
+  public var weights: WeightsFolder?
+  /// How much of the network is trained.
+  public var tuning: Tuning
   /// How a file becomes input; usually the architecture's own.
   public var input: Preprocessing
   /// The `train:` settings.
@@ -35,11 +39,13 @@ public struct TrainingJob: Sendable {
 
   /// Makes a job.
   public init(
-    model: String, architecture: Architecture, input: Preprocessing? = nil, settings: TrainSettings,
-    balance: BalanceSettings, thresholdRule: ThresholdRule, aggregate: Aggregation = .mean, seed: UInt64, fold: Int,
+    model: String, architecture: Architecture, weights: WeightsFolder? = nil, tuning: Tuning = .full,
+    input: Preprocessing? = nil, settings: TrainSettings, balance: BalanceSettings, thresholdRule: ThresholdRule,
+    aggregate: Aggregation = .mean, seed: UInt64, fold: Int,
     training: [ModelSample], validation: [ModelSample]
   ) {
     (self.model, self.architecture, self.settings, self.balance) = (model, architecture, settings, balance)
+    (self.weights, self.tuning) = (weights, tuning)
     self.input = input ?? architecture.preprocessing
     (self.thresholdRule, self.aggregate, self.seed, self.fold) = (thresholdRule, aggregate, seed, fold)
     self.training = training.sorted { $0.key < $1.key }
@@ -51,13 +57,18 @@ public struct TrainingJob: Sendable {
     struct Configuration: Encodable {
       let revision: Int, model: String, architecture: String, input: Preprocessing, settings: TrainSettings
       let balance: BalanceSettings, threshold: String, aggregate: Aggregation, seed: UInt64, fold: Int
+      let weights: String?, config: String?, tuning: Tuning
     }
     return sha256(
       try canonicalJSON(
         Configuration(
           revision: Trainer.revision, model: model, architecture: architecture.name, input: input, settings: settings,
-          balance: balance, threshold: thresholdRule.text, aggregate: aggregate, seed: seed, fold: fold)))
+          balance: balance, threshold: thresholdRule.text, aggregate: aggregate, seed: seed, fold: fold,
+          weights: weights?.hash, config: architecture.configurationText, tuning: tuning)))
   }
+
+  /// Whether training samples are changed at random: never where features are computed once.
+  var augments: Bool { settings.augment && tuning != .frozen }
 
   /// SHA-256 over names, contents, labels and weights of all samples.
   func dataHash() throws -> String {
@@ -70,4 +81,9 @@ public struct TrainingJob: Sendable {
     }
     return sha256(text)
   }
+}
+
+extension Architecture {
+  /// The text of the `config.json` that the network is built by; nil for architectures without one.
+  var configurationText: String? { configuration.map { String(decoding: $0.json, as: UTF8.self) } }
 }

@@ -50,7 +50,7 @@ final class TrainingRun {
   /// Trains to the end; the store holds the best epoch's weights afterwards.
   func train() throws {
     while !state.isOver(settings) { try epoch() }
-    try store.load(best)
+    try store.load(trained: best)
     state.seconds = seconds
   }
 
@@ -83,10 +83,10 @@ final class TrainingRun {
       if state.step < plan.steps.count && isCheckpointDue { try save() }
     }
     // The average takes the weights' place while it is validated, and is what a best epoch keeps.
-    let (current, judged) = (store.state, average?.state)
-    if let judged { try store.load(judged) }
+    let (current, judged) = (store.trained, average?.state)
+    if let judged { try store.load(trained: judged) }
     let scores = try trainer.validate(data, network, crew)
-    if judged != nil { try store.load(current) }
+    if judged != nil { try store.load(trained: current) }
     let labels = data.validation.map(\.isFake)
     let ranked = RankedScores(scores: scores.map(\.logit), fake: labels)
     let record = EpochRecord(
@@ -136,7 +136,7 @@ final class TrainingRun {
     state.seconds = seconds
     state.optimizerSteps = step.state.optimizer.steps
     try TrainerCheckpoint(
-      state: state, weights: store.state, best: best, average: average?.state ?? [:],
+      state: state, weights: store.trained, best: best, average: average?.state ?? [:],
       optimizer: step.state.optimizer.state
     ).write(to: checkpoint)
     (saved, stepsSinceSaved) = (Date.now, 0)

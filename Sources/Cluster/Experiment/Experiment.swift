@@ -15,10 +15,23 @@ public struct Experiment: Codable, Sendable {
     public let architecture: String
     /// `image`, `audio`, `video` or `auto`.
     public let modality: String
+    /// Folder of the backbone's weights; empty without outside weights.
+    public fileprivate(set) var weights: String
+    /// SHA-256 of that folder, found when the run begins: what results depend on in place of the path.
+    public fileprivate(set) var weightsHash: String?
+    /// How much of the network is trained.
+    public let tune: Tuning
     /// How window, frame and clip scores become one.
     public let aggregate: String
     /// The whole training section, with the model's own keys laid over the experiment's.
     public let train: TrainSettings
+    /// The whole balance section, with the model's own keys laid over the experiment's.
+    public let balance: BalanceSettings
+
+    enum CodingKeys: String, CodingKey {
+      case name, architecture, modality, weights, tune, aggregate, train, balance
+      case weightsHash = "weights_sha256"
+    }
 
     /// The rule by which the scores of parts become one.
     var aggregation: Aggregation {
@@ -80,7 +93,7 @@ public struct Experiment: Codable, Sendable {
   /// Training, where a model does not say otherwise.
   public let train: TrainSettings
   /// The models.
-  public let models: [ModelEntry]
+  public private(set) var models: [ModelEntry]
   /// The late fusions.
   public let fusion: [FusionEntry]
   /// Closed-form baselines reported beside the models.
@@ -92,7 +105,9 @@ public struct Experiment: Codable, Sendable {
   var trained: [ModelEntry] {
     models
       + baselines.map {
-        ModelEntry(name: $0, architecture: $0, modality: "auto", aggregate: Aggregation.mean.rawValue, train: train)
+        ModelEntry(
+          name: $0, architecture: $0, modality: "auto", weights: "", weightsHash: nil, tune: .full,
+          aggregate: Aggregation.mean.rawValue, train: train, balance: balance)
       }
   }
 
@@ -119,14 +134,46 @@ public struct Experiment: Codable, Sendable {
     return moved
   }
 
+  /// The experiment with weights folders at other paths on this machine.
+  ///
+  /// - Throws: `ExperimentError` for a name that is no model of the experiment.
+  public func with(weights paths: [String: String]) throws -> Experiment {
+    var moved = self
+    for (name, path) in paths {
+      guard let index = models.firstIndex(where: { $0.name == name }) else {
+        throw ExperimentError(
+          place: "--weights \(name)=\(path)",
+          reason: "no model is called \"\(name)\"; \(suggestion(name, among: models.map(\.name)))")
+      }
+      moved.models[index].weights = path
+    }
+    return moved
+  }
+
+  /// The experiment with the hash of every weights folder.
+  ///
+  /// - Throws: `TrainingError` that says where missing weights are to be had.
+  func withWeightHashes() throws -> Experiment {
+    var hashed = self
+    for (index, model) in models.enumerated() where !model.weights.isEmpty {
+      let folder = try WeightsFolder(
+        URL(filePath: model.weights), model: model.name, architecture: ModelRegistry.find(model.architecture))
+      hashed.models[index].weightsHash = folder.hash
+      // A folder of another family is an error of now, not of the first job.
+      _ = try ModelRegistry.find(model.architecture).configured(by: folder.url)
+    }
+    return hashed
+  }
+
   /// Reads what `json()` wrote.
   init(json: [UInt8]) throws { self = try JSONDecoder().decode(Experiment.self, from: Data(json)) }
 
-  /// The SHA-256 of all that can change a result: everything but where the data lies and how workers are watched.
+  /// The SHA-256 of all that can change a result: everything but where data and weights lie and how workers are watched.
   public func resultHash() throws -> String {
     var object = try JSONSerialization.jsonObject(with: Data(json())) as? [String: Any] ?? [:]
     object["cluster"] = nil
     object["data"] = (object["data"] as? [[String: Any]])?.map { $0.filter { $0.key != "path" } }
+    object["models"] = (object["models"] as? [[String: Any]])?.map { $0.filter { $0.key != "weights" } }
     return sha256(Array(try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])))
   }
 }

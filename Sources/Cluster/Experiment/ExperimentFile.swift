@@ -31,7 +31,7 @@ public enum ExperimentFile {
       let override = try SettingsMerge(file: "--set \(text)").override(text)
       node = try SettingsMerge(file: "--set").merge(node, override)
     }
-    node = try modelsWithWholeTrainSections(node, merge)
+    node = try modelsWithWholeSections(node, merge)
     try merge.requireFilled(node)
     let json = try merge.json(node)
     let data = try JSONSerialization.data(withJSONObject: json, options: [.sortedKeys])
@@ -58,15 +58,16 @@ public enum ExperimentFile {
     return .mapping(mapping)
   }
 
-  /// Lays each model's own `train` over the experiment's.
-  private static func modelsWithWholeTrainSections(_ node: Node, _ merge: SettingsMerge) throws -> Node {
-    guard case .mapping(var mapping) = node, let train = mapping["train"],
-      case .sequence(let models)? = mapping["models"]
-    else { return node }
+  /// Lays each model's own `train` and `balance` over the experiment's.
+  private static func modelsWithWholeSections(_ node: Node, _ merge: SettingsMerge) throws -> Node {
+    guard case .mapping(var mapping) = node, case .sequence(let models)? = mapping["models"] else { return node }
     mapping["models"] = Node(
       try models.map { model in
         guard case .mapping(var entry) = model else { return model }
-        entry["train"] = try merge.merge(train, entry["train"] ?? Node([(Node, Node)]()), path: ["models", "train"])
+        for name in ["train", "balance"] {
+          guard let whole = mapping[name] else { continue }
+          entry[name] = try merge.merge(whole, entry[name] ?? Node([(Node, Node)]()), path: ["models", name])
+        }
         return .mapping(entry)
       })
     return .mapping(mapping)

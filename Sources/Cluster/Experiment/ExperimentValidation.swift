@@ -32,6 +32,16 @@ extension Experiment {
         let architecture = try ModelRegistry.find(model.architecture)
         _ = try model.aggregation
         try model.train.validate(model: model.name)
+        try model.balance.validate()
+        guard model.weights.isEmpty || architecture.family != nil else {
+          throw fail(
+            "model \(model.name): \(architecture.name) is trained from scratch and reads no weights; remove the key, or "
+              + "choose a backbone of `unmask models list`")
+        }
+        guard model.tune == .full || !model.weights.isEmpty else {
+          throw fail(
+            "model \(model.name): tune: \(model.tune.text) needs outside weights; name their folder with `weights`")
+        }
         guard ["auto", architecture.modality.rawValue].contains(model.modality) else {
           throw fail(
             "model \(model.name): architecture \(architecture.name) looks at \(architecture.modality.rawValue), not at "

@@ -13,7 +13,7 @@ struct SettingsMerge {
     switch (base, over) {
     case (.mapping(let pattern), .mapping(let given)):
       if pattern.isEmpty && path.last == "columns" { return over }
-      if pattern.isEmpty && path.last == "train" { return over }  // checked once the whole is known
+      if pattern.isEmpty && ["train", "balance"].contains(path.last) { return over }  // checked once the whole is known
       var merged = pattern
       for (key, value) in given {
         let name = key.string ?? ""
@@ -28,6 +28,10 @@ struct SettingsMerge {
     case (.sequence(let pattern), .sequence(let given)):
       guard let entry = pattern.first, case .mapping = entry else { return over }
       return Node(try given.map { try merge(entry, $0, path: path) })
+    case (.mapping(let pattern), .scalar) where path.last == "balance" && over.null == nil:
+      // `balance: auto` is short for `balance: {strategy: auto}`.
+      let whole = Node([(Node("strategy"), over)])
+      return pattern.isEmpty ? whole : try merge(base, whole, path: path)
     case (.mapping, _), (.sequence, _):
       let wanted = if case .mapping = base { "a mapping of keys" } else { "a list" }
       throw error(over, "\"\(path.joined(separator: "."))\" must be \(wanted)")

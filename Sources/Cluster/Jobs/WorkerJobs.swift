@@ -4,6 +4,7 @@ import Files
 import Foundation
 import Models
 import Services
+import Synchronization
 import Training
 import Wire
 
@@ -13,10 +14,12 @@ final class WorkerJobs: JobRunner {
   private let roots: DataRoots
   private let cache: SampleCache
   private let threadsPerJob: Int
+  private let weightPaths: [String: String]
+  private let folders = Mutex<[String: WeightsFolder]>([:])
 
-  /// Reads the run's shared files; `data` says where data sets lie on this machine.
-  init(shared: URL, data: [String: String], cache: URL, threadsPerJob: Int) throws {
-    self.threadsPerJob = threadsPerJob
+  /// Reads the run's shared files; `data` and `weights` say where data sets and weights folders lie on this machine.
+  init(shared: URL, data: [String: String], weights: [String: String], cache: URL, threadsPerJob: Int) throws {
+    (self.threadsPerJob, weightPaths) = (threadsPerJob, weights)
     inputs = try RunInputs(folder: shared)
     roots = try DataRoots(inputs.experiment.data, overrides: data)
     self.cache = SampleCache(cache)
@@ -34,7 +37,13 @@ final class WorkerJobs: JobRunner {
   /// Decodes every `parts`-th sample for every architecture of the experiment, into the cache.
   private func prepare(part: Int, parts: Int, _ context: any JobContext) throws {
     let mine = inputs.dataset.samples.indices.filter { $0 % parts == part }.map { inputs.dataset.samples[$0] }
-    let architectures = try Set(inputs.experiment.trained.map(\.architecture)).sorted().map(ModelRegistry.find)
+    var architectures: [Architecture] = []
+    for entry in inputs.experiment.trained {
+      let found = try architecture(entry)
+      if !architectures.contains(where: { ($0.modality, $0.preprocessing) == (found.modality, found.preprocessing) }) {
+        architectures.append(found)
+      }
+    }
     var failures: [PreparationFailure] = []
     for (index, sample) in mine.enumerated() {
       try context.progress(JobProgress(phase: "prepare", step: index, steps: mine.count, message: sample.id))
@@ -51,12 +60,35 @@ final class WorkerJobs: JobRunner {
     try context.publish(json: Array(Set(failures)).sorted(), as: RunFiles.prepared(part))
   }
 
+  /// The weights folder of a model on this machine, which must have the content that the run began with.
+  private func weights(_ entry: Experiment.ModelEntry) throws -> WeightsFolder? {
+    guard !entry.weights.isEmpty else { return nil }
+    if let known = folders.withLock({ $0[entry.name] }) { return known }
+    let folder = try WeightsFolder(
+      URL(filePath: weightPaths[entry.name] ?? entry.weights), model: entry.name,
+      architecture: ModelRegistry.find(entry.architecture))
+    guard folder.hash == entry.weightsHash else {
+      throw ExperimentError(
+        place: "model \(entry.name)",
+        reason: "the weights at \(folder.url.path) are not those that the run began with; copy the folder again")
+    }
+    folders.withLock { $0[entry.name] = folder }
+    return folder
+  }
+
+  /// The architecture of a model, at the size that its weights folder says.
+  private func architecture(_ entry: Experiment.ModelEntry) throws -> Architecture {
+    let architecture = try ModelRegistry.find(entry.architecture)
+    return try weights(entry).map { try architecture.configured(by: $0.url) } ?? architecture
+  }
+
   private func train(_ entry: Experiment.ModelEntry, fold: Int, _ context: any JobContext) throws {
     let job = try trainingJob(entry, fold: fold)
     var trainer = Trainer(job, cache: cache)
     trainer.threads = threadsPerJob
     trainer.checkpointSeconds = Double(inputs.experiment.cluster.checkpointSeconds)
     trainer.reducer = context.reducer
+    trainer.onNote = { context.log($0) }
     trainer.onProgress = { progress in
       try context.progress(
         JobProgress(
@@ -80,13 +112,13 @@ final class WorkerJobs: JobRunner {
 
   /// The train and validation parts of a fold, for a model; the test part stays out of reach.
   private func trainingJob(_ entry: Experiment.ModelEntry, fold: Int) throws -> TrainingJob {
-    let architecture = try ModelRegistry.find(entry.architecture)
+    let architecture = try architecture(entry)
     let samples = { (part: Datasets.Part) in
       self.inputs.modelSamples(part, fold: fold, modality: architecture.modality, roots: self.roots)
     }
     return TrainingJob(
-      model: entry.name, architecture: architecture, settings: entry.train, balance: inputs.experiment.balance,
-      thresholdRule: try ThresholdRule(inputs.experiment.threshold.rule),
+      model: entry.name, architecture: architecture, weights: try weights(entry), tuning: entry.tune,
+      settings: entry.train, balance: entry.balance, thresholdRule: try ThresholdRule(inputs.experiment.threshold.rule),
       aggregate: try entry.aggregation, seed: inputs.experiment.seed, fold: fold, training: samples(.train),
       validation: samples(.validation))
   }

@@ -5,10 +5,16 @@ import Tensor
 /// stream is given, exactly the same every time when not.
 struct PartWriter: Sendable {
   let input: Preprocessing
+  /// Width of the feature vectors that samples consist of, where they are features of a frozen backbone.
+  var featureCount: Int?
+
+  /// Shape of one part without the batch.
+  var partShape: [Int] { featureCount.map { [$0] } ?? input.partShape }
 
   /// How many parts a sample is scored on.
   func parts(of sample: PreparedSample) -> Int {
-    switch input {
+    if featureCount != nil { return sample.shape[0] }
+    return switch input {
     case .frames, .clips: sample.shape[0]
     case .logMel(let mel):
       // A rest of up to a quarter of a window is left out: a spectrogram has one frame more than its hops.
@@ -23,7 +29,8 @@ struct PartWriter: Sendable {
   /// How many views of a sample one epoch takes: no more than it has frames or clips. Windows of sound are cut at random
   /// places, so there are always enough.
   func views(of sample: PreparedSample, wanted: Int) -> Int {
-    switch input {
+    if featureCount != nil { return min(wanted, sample.shape[0]) }
+    return switch input {
     case .frames, .clips: min(wanted, sample.shape[0])
     case .logMel, .waveform: wanted
     case .cepstra: 1
@@ -34,7 +41,7 @@ struct PartWriter: Sendable {
   ///
   /// - Shapes: `[count] + input.partShape`, channels last in memory where there are pictures.
   func batch(_ count: Int, _ write: (Int, UnsafeMutableBufferPointer<Float>) -> Void) -> Tensor {
-    let shape = input.partShape
+    let shape = partShape
     let size = shape.reduce(1, *)
     let format: MemoryFormat = shape.count >= 3 ? .channelsLast : .contiguous
     return Tensor([count] + shape, format: format) { out in
@@ -53,6 +60,10 @@ struct PartWriter: Sendable {
   func write(
     _ sample: PreparedSample, part: Int, random: RandomStream?, to out: UnsafeMutableBufferPointer<Float>
   ) {
+    if let featureCount {
+      _ = out.update(fromContentsOf: sample.floats[(part * featureCount)..<((part + 1) * featureCount)])
+      return
+    }
     switch input {
     case .frames(let frames):
       let size = frames.size * frames.size * 3

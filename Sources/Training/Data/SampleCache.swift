@@ -42,20 +42,35 @@ public struct SampleCache: Sendable {
   ///
   /// - Throws: when the file is missing or unreadable, or the cache's folder cannot be written.
   public func sample(of item: ModelSample, input: Preprocessing) throws -> Entry {
-    let digest = try item.digest ?? sha256(of: item.file)
-    let base = folder.appending(path: input.cacheKey).appending(path: String(digest.prefix(2)))
-    let kept = base.appending(path: "\(digest).sample")
-    let refused = base.appending(path: "\(digest).failed")
-    if let bytes = try? readFile(kept), let sample = PreparedSample(encoded: bytes) { return .ready(sample) }
-    if let bytes = try? readFile(refused), let reason = String(validating: bytes, as: UTF8.self), !reason.isEmpty {
-      return .failed(reason)
-    }
-    let entry = try Self.decoded(item, input: input, decode)
+    try entry(of: item, key: input.cacheKey) { try Self.decoded(item, input: input, decode) }
+  }
+
+  /// What is kept of a sample under a key that names everything that decides it, or what `make` gives now, kept.
+  func entry(of item: ModelSample, key: String, make: () throws -> Entry) throws -> Entry {
+    if let entry = try kept(item, key: key) { return entry }
+    let entry = try make()
+    let (kept, refused) = try places(item, key)
     switch entry {
     case .ready(let sample): try writeAtomically(sample.encoded(), to: kept)
     case .failed(let reason): try writeAtomically(reason, to: refused)
     }
     return entry
+  }
+
+  /// What is kept of a sample under a key; nil when there is nothing, or it is damaged.
+  func kept(_ item: ModelSample, key: String) throws -> Entry? {
+    let (kept, refused) = try places(item, key)
+    if let bytes = try? readFile(kept), let sample = PreparedSample(encoded: bytes) { return .ready(sample) }
+    if let bytes = try? readFile(refused), let reason = String(validating: bytes, as: UTF8.self), !reason.isEmpty {
+      return .failed(reason)
+    }
+    return nil
+  }
+
+  private func places(_ item: ModelSample, _ key: String) throws -> (kept: URL, refused: URL) {
+    let digest = try item.digest ?? sha256(of: item.file)
+    let base = folder.appending(path: key).appending(path: String(digest.prefix(2)))
+    return (base.appending(path: "\(digest).sample"), base.appending(path: "\(digest).failed"))
   }
 
   /// The sample, decoded now and not kept.

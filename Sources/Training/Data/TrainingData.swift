@@ -17,25 +17,32 @@ struct TrainingData: Sendable {
   let validation: [Item]
   let failures: [SampleFailure]
   private let job: TrainingJob
-  private let cache: SampleCache
-  private let writer: PartWriter
+  private let load: @Sendable (ModelSample) throws -> SampleCache.Entry
+  let writer: PartWriter
   private let mixing: Mixing?
   private let plan: SamplingPlan
 
   /// Visits every sample once, so that undecodable ones are known before the first step.
   ///
+  /// - Parameters:
+  ///   - writer: how prepared samples become input: pictures and sounds, or features of a frozen backbone.
+  ///   - first: gives a sample at this first visit, and may take its time.
+  ///   - load: gives it at every later one.
   /// - Throws: when no usable sample of a class is left, or a file is missing.
-  init(_ job: TrainingJob, cache: SampleCache, threads: Int, progress: (Int, Int) throws -> Void) throws {
-    (self.job, self.cache, writer) = (job, cache, PartWriter(input: job.input))
-    mixing = Mixing(job.settings, job.input)
+  init(
+    _ job: TrainingJob, writer: PartWriter, threads: Int,
+    first: @escaping @Sendable (ModelSample) throws -> SampleCache.Entry,
+    load: @escaping @Sendable (ModelSample) throws -> SampleCache.Entry, progress: (Int, Int) throws -> Void
+  ) throws {
+    (self.job, self.load, self.writer) = (job, load, writer)
+    mixing = job.tuning == .frozen ? nil : Mixing(job.settings, job.input)
     let samples = job.training + job.validation
     let crew = ShardThreads(count: threads, computeThreads: 1)
     var entries: [SampleCache.Entry] = []
-    let (input, writer) = (job.input, self.writer)
     while entries.count < samples.count {
       let chunk = samples[entries.count..<min(samples.count, entries.count + 4 * max(1, threads))]
       let found = crew.map(chunk.count) { index in
-        Result { try cache.sample(of: chunk[chunk.startIndex + index], input: input) }
+        Result { try first(chunk[chunk.startIndex + index]) }
       }
       for result in found { entries.append(try result.get()) }
       try progress(entries.count, samples.count)
@@ -49,7 +56,9 @@ struct TrainingData: Sendable {
         failures.append(SampleFailure(dataset: sample.dataset, sample: sample.id, reason: reason))
       case .ready(let prepared):
         let isTraining = index < job.training.count
-        let parts = isTraining ? writer.views(of: prepared, wanted: job.architecture.recipe.views) : 0
+        var parts = isTraining ? writer.views(of: prepared, wanted: job.architecture.recipe.views) : 0
+        // Parts that are never changed are not worth a second visit.
+        if job.tuning == .frozen { parts = min(parts, writer.parts(of: prepared)) }
         let item = Item(sample: sample, isFake: label == .fake, parts: parts)
         if isTraining { training.append(item) } else { validation.append(item) }
       }
@@ -118,7 +127,7 @@ struct TrainingData: Sendable {
     }
     let input: Tensor
     if let mixing {
-      let size = job.input.partShape.reduce(1, *)
+      let size = writer.partShape.reduce(1, *)
       let plain = [Float](unsafeUninitializedCapacity: size * prepared.count) { all, count in
         for index in prepared.indices {
           writePlain(index, UnsafeMutableBufferPointer(rebasing: all[(index * size)..<((index + 1) * size)]))
@@ -138,7 +147,7 @@ struct TrainingData: Sendable {
 
   /// A validation sample, or any other, from the cache.
   func prepared(_ item: Item) throws -> PreparedSample {
-    switch try cache.sample(of: item.sample, input: job.input) {
+    switch try load(item.sample) {
     case .ready(let sample): return sample
     case .failed(let reason):
       throw TrainingError(
@@ -163,6 +172,6 @@ struct TrainingData: Sendable {
     var choice = random.keyed("parts")
     let part = choice.permutation(parts)[view.visit % parts]
     writer.write(
-      prepared, part: part, random: job.settings.augment ? random.keyed("view", view.visit) : nil, to: out)
+      prepared, part: part, random: job.augments ? random.keyed("view", view.visit) : nil, to: out)
   }
 }

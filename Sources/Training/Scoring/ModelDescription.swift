@@ -10,6 +10,12 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var model: String
   /// Name in the registry.
   public var architecture: String
+  /// The `config.json` that a backbone is built by; nil for architectures without one.
+  public var config: String?
+  /// SHA-256 of the weights folder that training began with; nil from scratch.
+  public var weights: String?
+  /// How much of the network was trained: `full`, `frozen` or `last-N`.
+  public var tuning: String?
   /// How a file becomes input.
   public var input: Preprocessing
   /// How the scores of parts become one.
@@ -40,7 +46,8 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var data: String
 
   enum CodingKeys: String, CodingKey {
-    case revision, model, architecture, input, aggregate, classes, score, threshold, temperature, fold, seed, epoch
+    case revision, model, architecture, config, weights, tuning, input, aggregate, classes, score, threshold
+    case temperature, fold, seed, epoch
     case thresholdRule = "threshold_rule", validationAUC = "validation_auc", validationLoss = "validation_loss"
     case configuration, data
   }

@@ -63,7 +63,7 @@ final class FlatState {
     guard Set(buffers.keys) == Set(optimizer.state.keys), buffers.values.allSatisfy({ $0.count == weightCount }) else {
       throw TrainingError("the checkpoint's optimizer is not of this model; remove the checkpoint to begin anew")
     }
-    try store.load(state)
+    try store.load(trained: state)
     weights = slots.flatMap { $0.parameter.value.floats() }
     (optimizer.state, optimizer.steps) = (buffers, steps)
   }

@@ -9,13 +9,13 @@ import Tensor
 /// - Source: Polyak & Juditsky 1992; the growing horizon as in TensorFlow's `ExponentialMovingAverage`.
 struct WeightAverage {
   private let decay: Double
-  /// Every tensor of the model's state by name.
+  /// Every tensor that training changes, by name.
   private(set) var state: [String: Tensor]
 
   /// Begins with the model as it is.
   init(decay: Double, _ store: ParameterStore) {
     self.decay = decay
-    state = store.state
+    state = store.trained
   }
 
   /// Goes back to what a checkpoint holds.
@@ -29,7 +29,7 @@ struct WeightAverage {
   /// Takes the weights after step `number`, counted from 1.
   mutating func update(_ store: ParameterStore, step number: Int) {
     let share = Float(1 - min(decay, Double(1 + number) / Double(10 + number)))
-    for (name, value) in store.state {
+    for (name, value) in store.trained {
       let old = state[name]!
       // A count of batches is no weight.
       state[name] =

@@ -55,6 +55,7 @@ struct RunOptions: ParsableArguments {
   /// The experiment with everything that the command line says.
   func load(_ path: String) throws -> Experiment {
     try ExperimentFile.load(URL(filePath: path), overrides: set).with(data: places.paths)
+      .with(weights: places.weightPaths)
   }
 
   func directory(for experiment: Experiment) -> URL {
@@ -63,7 +64,7 @@ struct RunOptions: ParsableArguments {
 
   func arguments(for experiment: Experiment) -> [String] {
     ["--output", directory(for: experiment).path] + set.flatMap { ["--set", $0] }
-      + places.data.flatMap { ["--data", $0] }
+      + places.data.flatMap { ["--data", $0] } + places.weights.flatMap { ["--weights", $0] }
   }
 }
 
@@ -73,10 +74,20 @@ struct DataOptions: ParsableArguments {
     help: ArgumentHelp("Where a data set lies on this machine; may be given several times.", valueName: "name=path"))
   var data: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Where a model's weights folder lies on this machine; may be given several times.", valueName: "model=path"))
+  var weights: [String] = []
+
   /// The paths by the data sets' names.
-  var paths: [String: String] {
+  var paths: [String: String] { Self.pairs(data) }
+
+  /// The paths by the models' names.
+  var weightPaths: [String: String] { Self.pairs(weights) }
+
+  private static func pairs(_ entries: [String]) -> [String: String] {
     Dictionary(
-      data.map { entry in
+      entries.map { entry in
         let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
         return (parts[0], parts.count > 1 ? parts[1] : "")
       }, uniquingKeysWith: { $1 })
@@ -85,6 +96,9 @@ struct DataOptions: ParsableArguments {
   func validate() throws {
     for entry in data where !entry.contains("=") {
       throw ValidationError("--data \(entry): write NAME=PATH with a data set's name from the experiment")
+    }
+    for entry in weights where !entry.contains("=") {
+      throw ValidationError("--weights \(entry): write MODEL=PATH with a model's name from the experiment")
     }
   }
 }

@@ -35,7 +35,7 @@ struct WorkerCommand: ParsableCommand {
   func run() throws {
     let process = WorkerProcess(
       coordinator: coordinator, name: name, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-      data: places.paths, cache: cache.map { URL(filePath: $0) })
+      data: places.paths, weights: places.weightPaths, cache: cache.map { URL(filePath: $0) })
     _ = Signals.interrupted([SIGINT, SIGTERM]) { process.drain() }
     try process.run()
   }

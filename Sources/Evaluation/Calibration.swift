@@ -63,7 +63,7 @@ public enum Calibration {
   public static func reliability(_ confidences: [Double], right: [Bool], bins count: Int = 15) -> Reliability? {
     guard !confidences.isEmpty else { return nil }
     let edges = (0...count).map { Double($0) / Double(count) }
-    return table(confidences, right) { value in
+    return table(confidences, right, count) { value in
       var bin = min(max(Int((value * Double(count)).rounded(.up)) - 1, 0), count - 1)
       // The product rounds: let the edge itself decide.
       if bin > 0, value <= edges[bin] { bin -= 1 } else if bin + 1 < count, value > edges[bin + 1] { bin += 1 }
@@ -75,26 +75,54 @@ public enum Calibration {
   public static func equalMassReliability(_ confidences: [Double], right: [Bool], bins count: Int = 15) -> Reliability?
   {
     guard !confidences.isEmpty else { return nil }
-    let sorted = confidences.sorted()
-    let edges = (1..<count).map { sorted[$0 * sorted.count / count] }
-    return table(confidences, right) { value in edges.firstIndex { value < $0 } ?? count - 1 }
+    let falling = descending(confidences)
+    let edges = (1..<count).map { falling[confidences.count - 1 - $0 * confidences.count / count] }
+    return table(confidences, right, count) { value in
+      var (low, high) = (0, edges.count)  // the first edge above the value
+      while low < high {
+        let middle = (low + high) / 2
+        if value < edges[middle] { high = middle } else { low = middle + 1 }
+      }
+      return low
+    }
   }
 
-  private static func table(_ confidences: [Double], _ right: [Bool], bin: (Double) -> Int) -> Reliability {
-    var sums: [Int: (count: Int, confidence: Double, right: Int)] = [:]
+  private static func table(
+    _ confidences: [Double], _ right: [Bool], _ count: Int, bin: (Double) -> Int
+  ) -> Reliability {
+    var items = [Int](repeating: 0, count: count)
+    var sums = [Double](repeating: 0, count: count)
+    var hits = [Int](repeating: 0, count: count)
     for (value, isRight) in zip(confidences, right) {
-      sums[bin(value), default: (0, 0, 0)].count += 1
-      sums[bin(value)]!.confidence += value
-      if isRight { sums[bin(value)]!.right += 1 }
+      let place = bin(value)
+      items[place] += 1
+      sums[place] += value
+      if isRight { hits[place] += 1 }
     }
-    let bins = sums.sorted { $0.key < $1.key }.map { index, sum in
+    let bins = items.indices.filter { items[$0] > 0 }.map { index in
       Bin(
-        index: index, count: sum.count, confidence: sum.confidence / Double(sum.count),
-        accuracy: Double(sum.right) / Double(sum.count))
+        index: index, count: items[index], confidence: sums[index] / Double(items[index]),
+        accuracy: Double(hits[index]) / Double(items[index]))
     }
     let gaps = bins.map { abs($0.accuracy - $0.confidence) }
     let expected = zip(bins, gaps).reduce(0) { $0 + Double($1.0.count) / Double(confidences.count) * $1.1 }
     return Reliability(bins: bins, expected: expected, maximum: gaps.max()!)
+  }
+
+  /// Area under the risk-coverage curve: the mean error rate over all shares of the items, the least sure ones left out.
+  /// Equal confidences count with their mean error.
+  public static func riskCoverageArea(_ confidences: [Double], right: [Bool]) -> Measure {
+    guard !confidences.isEmpty else { return .undefined("there are no items") }
+    let ranked = RankedScores(scores: confidences, fake: right)
+    var (area, items, errors) = (0.0, 0, 0.0)
+    for index in ranked.thresholds.indices {
+      let (rightSoFar, wrongSoFar) = (ranked.truePositives[index], ranked.falsePositives[index])
+      let fresh = rightSoFar + wrongSoFar - items
+      let share = (Double(wrongSoFar) - errors) / Double(fresh)
+      for step in 1...fresh { area += (errors + share * Double(step)) / Double(items + step) }
+      (items, errors) = (rightSoFar + wrongSoFar, Double(wrongSoFar))
+    }
+    return .defined(area / Double(items))
   }
 
   /// Cost of the log-likelihood ratio in bits: ½ [mean log₂(1 + e^-target) + mean log₂(1 + e^nontarget)]. The scores are

@@ -69,6 +69,47 @@ public struct DeLong: Sendable, Hashable, Codable {
     }
   }
 
+  /// One model's area over pairs of one fold, from folds that are sorted already.
+  ///
+  /// - Returns: nil with fewer than two items of a class.
+  /// - Cost: one pass over the distinct scores.
+  public init?(_ all: [RankedScores]) {
+    let folds = all.filter { $0.oneClass == nil }
+    let (m, n) = (folds.map(\.positives), folds.map(\.negatives))
+    (positives, negatives) = (m.reduce(0, +), n.reduce(0, +))
+    let freedom = (fakes: positives - folds.count, reals: negatives - folds.count)
+    guard freedom.fakes > 0, freedom.reals > 0 else { return nil }
+    let pairs = zip(m, n).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+    var (area, squares) = (0.0, (fakes: 0.0, reals: 0.0))
+    var spread = (fakes: 0.0, reals: 0.0)
+    for fold in folds {
+      let (p, q) = (Double(fold.positives), Double(fold.negatives))
+      let centre = fold.areaUnderCurve.value!
+      let share = p * q / pairs
+      area += share * centre
+      spread.fakes += share * share / p
+      spread.reals += share * share / q
+      var above = (fakes: 0, reals: 0)
+      for index in fold.thresholds.indices {
+        let (fakes, reals) = (fold.truePositives[index] - above.fakes, fold.falsePositives[index] - above.reals)
+        // Placement of this score: share of real items below it, share of fakes above it; half of the equal ones.
+        if fakes > 0 {
+          let below = (q - Double(above.reals) - Double(reals) / 2) / q - centre
+          squares.fakes += Double(fakes) * below * below
+        }
+        if reals > 0 {
+          let higher = (Double(above.fakes) + Double(fakes) / 2) / p - centre
+          squares.reals += Double(reals) * higher * higher
+        }
+        above = (fold.truePositives[index], fold.falsePositives[index])
+      }
+    }
+    areas = [area]
+    covariance = [
+      [squares.fakes / Double(freedom.fakes) * spread.fakes + squares.reals / Double(freedom.reals) * spread.reals]
+    ]
+  }
+
   /// A normal interval of one area, cut to [0, 1]. With variance 0 (perfect separation) the normal form would have no
   /// width; then the score interval of Newcombe (2006, method 5) is given.
   public func interval(_ model: Int = 0, confidence: Double = 0.95) -> Interval {

@@ -11,26 +11,33 @@ public struct ScoredItems: Sendable {
   /// Decisions, at one threshold or summed over folds with one each.
   public let confusion: ConfusionMatrix
 
+  /// Why the scores are not probabilities, if they are not.
+  let notProbabilities: String?
+  /// Natural log-likelihood ratios: the logits, or those that the probabilities give, or the scores themselves.
+  let evidence: [Double]
+
   /// Ranks scores and decides at a threshold.
   public init(scores: [Double], fake: [Bool], logits: [Double]? = nil, threshold: Double) {
-    (self.scores, self.fake, self.logits) = (scores, fake, logits)
-    ranked = RankedScores(scores: scores, fake: fake)
-    confusion = ranked.confusion(at: threshold)
+    let ranked = RankedScores(scores: scores, fake: fake)
+    self.init(scores: scores, fake: fake, logits: logits, ranked: ranked, confusion: ranked.confusion(at: threshold))
   }
 
   /// Ranks scores whose decisions are known already.
   public init(scores: [Double], fake: [Bool], logits: [Double]? = nil, confusion: ConfusionMatrix) {
-    (self.scores, self.fake, self.logits, self.confusion) = (scores, fake, logits, confusion)
-    ranked = RankedScores(scores: scores, fake: fake)
+    self.init(
+      scores: scores, fake: fake, logits: logits, ranked: RankedScores(scores: scores, fake: fake),
+      confusion: confusion)
   }
 
-  /// Why the scores are not probabilities, if they are not.
-  var notProbabilities: String? {
-    scores.isEmpty ? "there are no items" : scores.allSatisfy { 0...1 ~= $0 } ? nil : "the scores are not probabilities"
+  /// From scores that are ranked already.
+  init(scores: [Double], fake: [Bool], logits: [Double]?, ranked: RankedScores, confusion: ConfusionMatrix) {
+    (self.scores, self.fake, self.logits, self.ranked) = (scores, fake, logits, ranked)
+    self.confusion = confusion
+    // The highest and the lowest score decide for all.
+    let areProbabilities = ranked.thresholds.first.map { $0 <= 1 && ranked.thresholds.last! >= 0 }
+    notProbabilities = areProbabilities.map { $0 ? nil : "the scores are not probabilities" } ?? "there are no items"
+    evidence = logits ?? (notProbabilities == nil ? scores.map(logit) : scores)
   }
-
-  /// Natural log-likelihood ratios: the logits, or those that the probabilities give, or the scores themselves.
-  var evidence: [Double] { logits ?? (notProbabilities == nil ? scores.map(logit) : scores) }
 }
 
 /// One number that sums up scores: its name in files, its title, and how it is computed.
@@ -56,6 +63,12 @@ public struct Metric: Sendable {
       $0.ranked.averagePrecision
     },
     Metric(
+      name: "pr_auc", title: "PR AUC",
+      explanation: "the same area by trapezoids, which flatters; prefer average_precision"
+    ) {
+      $0.ranked.precisionRecallArea
+    },
+    Metric(
       name: "eer", title: "EER", explanation: "equal error rate, ASVspoof's algorithm; ties count against the model"
     ) {
       rate($0.ranked.referenceEqualErrorRate, $0)
@@ -65,6 +78,12 @@ public struct Metric: Sendable {
     },
     Metric(name: "eer_nearest", title: "EER (nearest)", explanation: "equal error rate at the nearest ROC point") {
       rate($0.ranked.nearestEqualErrorRate, $0)
+    },
+    Metric(
+      name: "tpr_at_fpr_0_1", title: "TPR at 0.1 % FPR",
+      explanation: "fakes found when 0.1 % of real items are called fake"
+    ) {
+      $0.ranked.truePositiveRate(atFalsePositiveRate: 0.001)
     },
     Metric(
       name: "tpr_at_fpr_1", title: "TPR at 1 % FPR", explanation: "fakes found when 1 % of real items are called fake"
@@ -102,6 +121,38 @@ public struct Metric: Sendable {
     Metric(name: "ece_equal_mass", title: "ECE (equal mass)", explanation: "the same, 15 bins of equal counts") {
       probability($0) { .defined(Calibration.equalMassReliability($0.scores, right: $0.fake)!.expected) }
     },
+    Metric(name: "mce", title: "MCE", explanation: "the largest error of a bin of ece") {
+      probability($0) { .defined(Calibration.reliability($0.scores, right: $0.fake)!.maximum) }
+    },
+    Metric(
+      name: "ece_top_label", title: "ECE (top label)",
+      explanation: "calibration error of the likelier class's probability, as multi-class tools print"
+    ) {
+      probability($0) { items in
+        .defined(
+          Calibration.reliability(items.scores.map { max($0, 1 - $0) }, right: topLabelRight(items))!.expected)
+      }
+    },
+    Metric(
+      name: "aurc", title: "AURC",
+      explanation: "mean error rate at 0.5 when the least sure share of the items is left to a person, over all shares"
+    ) {
+      probability($0) { items in
+        Calibration.riskCoverageArea(items.scores.map { max($0, 1 - $0) }, right: topLabelRight(items))
+      }
+    },
+    Metric(
+      name: "min_dcf", title: "minDCF",
+      explanation: "least cost of misses (1) and passed fakes (10) at 5 % fakes, over all thresholds (ASVspoof 5)"
+    ) {
+      $0.ranked.minimumDetectionCost()
+    },
+    Metric(
+      name: "act_dcf", title: "actDCF",
+      explanation: "the same at the threshold that log-likelihood ratios ask for; far above min_dcf means uncalibrated"
+    ) {
+      actualDetectionCost(evidence: $0.evidence, fake: $0.fake)
+    },
     Metric(
       name: "cllr", title: "Cllr", explanation: "cost of the log-likelihood ratio in bits; 1 carries no information"
     ) {
@@ -114,6 +165,10 @@ public struct Metric: Sendable {
 
   private static func rate(_ found: EqualErrorRate?, _ items: ScoredItems) -> Measure {
     found.map { .defined($0.rate) } ?? .undefined(items.ranked.oneClass!)
+  }
+
+  private static func topLabelRight(_ items: ScoredItems) -> [Bool] {
+    zip(items.scores, items.fake).map { ($0 > 0.5) == $1 }
   }
 
   private static func probability(_ items: ScoredItems, _ measure: (ScoredItems) -> Measure) -> Measure {

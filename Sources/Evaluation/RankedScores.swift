@@ -32,12 +32,16 @@ public struct RankedScores: Sendable {
   }
 
   /// From the two classes' scores.
-  public init(fakes: [Double], reals: [Double]) {
-    let high = descending(fakes)
-    let low = descending(reals)
+  public init(fakes: [Double], reals: [Double]) { self.init(falling: descending(fakes), reals: descending(reals)) }
+
+  /// From the two classes' scores, each sorted from high to low.
+  init(falling high: [Double], reals low: [Double]) {
     (positives, negatives) = (high.count, low.count)
     var distinct: [Double] = []
     var above: (fakes: [Int], reals: [Int]) = ([], [])
+    distinct.reserveCapacity(high.count + low.count)
+    above.fakes.reserveCapacity(high.count + low.count)
+    above.reals.reserveCapacity(high.count + low.count)
     var (i, j) = (0, 0)
     while i < high.count || j < low.count {
       let score = i == high.count ? low[j] : j == low.count ? high[i] : max(high[i], low[j])
@@ -59,6 +63,11 @@ public struct RankedScores: Sendable {
   /// Area under the ROC curve: P(fake scores above real) + half of P(equal).
   public var areaUnderCurve: Measure {
     if let oneClass { return .undefined(oneClass) }
+    return .defined(Double(doubledWins) / 2 / (Double(positives) * Double(negatives)))
+  }
+
+  /// Twice the number of pairs that a fake wins against a real item, a draw being half a win.
+  var doubledWins: Int {
     var doubled = 0  // counts are whole numbers: exact up to 3·10⁹ items a class
     var (fakes, reals) = (0, 0)
     for index in thresholds.indices {
@@ -66,7 +75,7 @@ public struct RankedScores: Sendable {
       doubled += fresh * (fakes + truePositives[index])
       (fakes, reals) = (truePositives[index], falsePositives[index])
     }
-    return .defined(Double(doubled) / 2 / (Double(positives) * Double(negatives)))
+    return doubled
   }
 
   /// Sum over thresholds from high to low of (gain in recall) × precision, without interpolation.
@@ -171,13 +180,15 @@ public struct ROCCurve: Sendable, Hashable, Codable {
   public let truePositiveRate: [Double]
 }
 
-/// Sorts from high to low. On 64-bit keys whose integer order is the scores' order, which sorts faster than doubles.
-private func descending(_ scores: [Double]) -> [Double] {
-  // -0 and 0 are equal scores: adding 0 makes them one key.
-  var keys = scores.map { score -> UInt64 in
-    let bits = (score + 0).bitPattern
-    return bits >> 63 == 1 ? bits : ~bits & (UInt64.max >> 1)
-  }
-  keys.sort()
-  return keys.map { key in Double(bitPattern: key >> 63 == 1 ? key : ~key & (UInt64.max >> 1)) }
+/// The area under the ROC curve over pairs of a fake and a real item of the same fold; see
+/// `areaUnderCurve(scores:fake:strata:)`.
+public func areaWithin(_ folds: [RankedScores]) -> Measure {
+  let pairs = folds.reduce(0) { $0 + $1.positives * $1.negatives }
+  if pairs > 0 { return .defined(Double(folds.reduce(0) { $0 + $1.doubledWins }) / 2 / Double(pairs)) }
+  let (positives, negatives) = (folds.reduce(0) { $0 + $1.positives }, folds.reduce(0) { $0 + $1.negatives })
+  return .undefined(
+    positives == 0 && negatives == 0
+      ? "there are no scores"
+      : positives == 0
+        ? "there are no fakes" : negatives == 0 ? "there are no real items" : "no fold has both real items and fakes")
 }

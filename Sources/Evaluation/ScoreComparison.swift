@@ -13,10 +13,12 @@ public struct ScoreComparison: Sendable, Encodable {
     public let name: String
     /// Test rows with a score.
     public let items: Int
-    /// Their AUC.
+    /// AUC over pairs of one fold: another fold's model has a scale of its own. With one fold the same as `pooledAUC`.
     public let auc: Measure
     /// Its DeLong interval.
     public let delong: Interval?
+    /// AUC of all rows together, whatever their folds' scales.
+    public let pooledAUC: Measure
   }
 
   /// Friedman's test as numbers.
@@ -46,7 +48,7 @@ public struct ScoreComparison: Sendable, Encodable {
     }
     struct Side {
       let name: String
-      let scores: [SampleID: Double], decisions: [SampleID: Bool], folds: [Int: [SampleID]]
+      let scores: [SampleID: Double], decisions: [SampleID: Bool], folds: [Int: [SampleID]], foldOf: [SampleID: Int]
     }
     var labels = truth
     var sides: [Side] = []
@@ -67,7 +69,8 @@ public struct ScoreComparison: Sendable, Encodable {
         Side(
           name: name, scores: Dictionary(uniqueKeysWithValues: test.map { ($0.id, $0.score!) }),
           decisions: Dictionary(uniqueKeysWithValues: test.map { ($0.id, $0.score! >= thresholds[$0.fold]!) }),
-          folds: Dictionary(grouping: test, by: \.fold).mapValues { $0.map(\.id) }))
+          folds: Dictionary(grouping: test, by: \.fold).mapValues { $0.map(\.id) },
+          foldOf: Dictionary(uniqueKeysWithValues: test.map { ($0.id, $0.fold) })))
     }
     let known = labels
     func ranked(_ side: Side, _ ids: [SampleID]) -> RankedScores {
@@ -75,9 +78,10 @@ public struct ScoreComparison: Sendable, Encodable {
     }
     let order = models.map { $0.rows.filter { $0.part == .test && $0.score != nil }.map(\.id) }
     self.models = zip(sides, order).map { side, ids in
-      Model(
-        name: side.name, items: ids.count, auc: ranked(side, ids).areaUnderCurve,
-        delong: DeLong(scores: [ids.map { side.scores[$0]! }], fake: ids.map { known[$0] == .fake })?.interval())
+      let folds = side.folds.sorted { $0.key < $1.key }.map { ranked(side, $0.value) }
+      return Model(
+        name: side.name, items: ids.count, auc: areaWithin(folds), delong: DeLong(folds)?.interval(),
+        pooledAUC: ranked(side, ids).areaUnderCurve)
     }
     let foldNames = Set(sides.flatMap { $0.folds.keys }).sorted()
     let areas = sides.map { side in foldNames.map { ranked(side, side.folds[$0] ?? []).areaUnderCurve.value } }
@@ -94,8 +98,11 @@ public struct ScoreComparison: Sendable, Encodable {
             name: sides[k].name, scores: shared.map { sides[k].scores[$0]! },
             decisions: shared.map { sides[k].decisions[$0]! }, foldAreas: foldNames.count > 2 ? areas[k] : [])
         }
+        // Pairs of one fold, where both files have the same folds.
+        let folds = shared.map { sides[i].foldOf[$0]! }
+        let isDivided = folds.contains { $0 != folds[0] } && folds == shared.map { sides[j].foldOf[$0]! }
         let pair = PairedComparison(
-          side(i), side(j), fake: shared.map { known[$0] == .fake },
+          side(i), side(j), fake: shared.map { known[$0] == .fake }, strata: isDivided ? folds : nil,
           groups: groups.map { ScoreEvaluation.dense(shared, $0) }, bootstrap: bootstrap)
         guard let pair else {
           throw EvaluationError(

@@ -13,12 +13,21 @@ public struct ScoreEvaluation: Sendable, Encodable {
   public let failed: [String: Int]
   /// How decisions were made in each fold.
   public let thresholds: [FoldThreshold]
-  /// All metrics of all test rows together.
-  public let pooled: MetricValues
-  /// DeLong's interval of the pooled AUC.
+  /// AUC over pairs of a fake and a real row of one fold; with one fold the pooled AUC. Folds' models have scales of their
+  /// own: ranking all rows together (`pooled`) measures the scales too.
+  public let area: Measure
+  /// DeLong's interval of `area`.
   public let delong: Interval?
   /// The bootstrap's.
   public let bootstrap: Interval?
+  /// All metrics of all test rows together.
+  public let pooled: MetricValues
+  /// The same metrics of scores that were calibrated on each fold's validation rows, by method; without validation rows empty.
+  public let calibrated: [String: MetricValues]
+  /// What an undecided band does, when one was asked for.
+  public let band: Band?
+  /// Costs in front of a speaker verification system, when its scores were given.
+  public private(set) var tandem: TandemCosts?
   /// Decisions, summed over folds.
   public let confusion: ConfusionMatrix
   /// Metrics of each fold; empty with one.
@@ -38,6 +47,20 @@ public struct ScoreEvaluation: Sendable, Encodable {
     public let threshold: Double
     /// `validation`, `test (oracle)` or `default`.
     public let chosenOn: String
+  }
+
+  /// An undecided band, chosen on validation rows, and what it does to test rows.
+  public struct Band: Sendable, Hashable, Encodable {
+    /// The error rate of either class that it was chosen to keep.
+    public let errorRate: Double
+    /// The bands by fold, in the order of `thresholds`; nil where there was nothing to choose on.
+    public let bands: [DecisionBand?]
+    /// The counts over the folds that have one.
+    public let outcome: DecisionBand.Outcome
+    /// Share of decided rows.
+    public let coverage: Measure
+    /// Share of right answers among them.
+    public let accuracy: Measure
   }
 
   /// A fold's metrics.
@@ -68,44 +91,82 @@ public struct ScoreEvaluation: Sendable, Encodable {
   ///
   /// - Parameters:
   ///   - oracle: chooses on the test rows where there are no validation rows.
+  ///   - undecided: the error rate of either class that an undecided band is to keep; nil for no band.
+  ///   - verification: a speaker verification system's rates, for t-DCF.
   ///   - groups: each sample's group, for the bootstrap.
   ///   - bootstrap: nil leaves it out.
   /// - Throws: `EvaluationError` when there are no test rows or a sample is tested twice.
   public init(
-    model: String, rows: [ScoreRow], rule: ThresholdRule = .f1, oracle: Bool = false, groups: [SampleID: Int]? = nil,
+    model: String, rows: [ScoreRow], rule: ThresholdRule = .f1, oracle: Bool = false, undecided: Double? = nil,
+    verification: VerificationRates? = nil, groups: [SampleID: Int]? = nil,
     bootstrap settings: Bootstrap? = Bootstrap()
   ) throws {
-    let test = rows.filter { $0.part == .test }
-    guard !test.isEmpty else {
+    var parts: [Int: FoldRows] = [:]
+    var (scored, reasons): ([Int], [String: Int]) = ([], [:])
+    var tests: [Int] = []
+    for index in rows.indices {
+      let isTest = rows[index].part == .test
+      if isTest { tests.append(index) }
+      guard let score = rows[index].score else {
+        if isTest {
+          reasons[rows[index].reason, default: 0] += 1
+          if parts[rows[index].fold] == nil { parts[rows[index].fold] = FoldRows() }
+        }
+        continue
+      }
+      let item = (score, rows[index].label == .fake, rows[index].logit)
+      if isTest {
+        scored.append(index)
+        parts[rows[index].fold, default: FoldRows()].test.add(item)
+      } else {
+        parts[rows[index].fold, default: FoldRows()].validation.add(item)
+      }
+    }
+    guard !tests.isEmpty else {
       throw EvaluationError("\(model) has no test rows; give a score file with part test, or without the column part")
     }
-    var seen: Set<SampleID> = []
-    for row in test where !seen.insert(row.id).inserted {
-      throw EvaluationError("\(model) has two test rows of sample \(row.id); give one score a sample")
+    if let twice = Self.firstDouble(rows, tests) {
+      throw EvaluationError("\(model) has two test rows of sample \(twice); give one score a sample")
     }
     self.model = model
-    let scored = test.filter { $0.score != nil }
-    failed = Dictionary(grouping: test.filter { $0.score == nil }, by: \.reason).mapValues(\.count)
-    let (scores, fake) = (scored.map { $0.score! }, scored.map(\.isFake))
-    (items, fakes) = (scored.count, fake.count { $0 })
-    let standard = scores.allSatisfy { 0...1 ~= $0 } ? 0.5 : 0.0
+    failed = reasons
+    let folds = Set(tests.map { rows[$0].fold }).sorted()
+    let probabilities = folds.allSatisfy { parts[$0]!.test.scores.allSatisfy { 0...1 ~= $0 } }
+    let standard = probabilities ? 0.5 : 0.0
 
     var notes: [String] = []
     var chosen: [FoldThreshold] = []
-    var parts: [Fold] = []
+    var results: [(fold: Int, items: ScoredItems)] = []
     var sum = ConfusionMatrix(truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0)
-    let byFold = Dictionary(grouping: rows.filter { $0.score != nil }, by: \.fold)
-    for fold in Set(test.map(\.fold)).sorted() {
-      let part = { (part: Part) in (byFold[fold] ?? []).filter { $0.part == part } }
-      let tested = part(.test)
-      let validation = part(.validation)
-      let basis = !validation.isEmpty ? validation : oracle ? tested : []
-      let choice = RankedScores(scores: basis.map { $0.score! }, fake: basis.map(\.isFake)).threshold(by: rule)
-      let origin = choice == nil ? "default" : validation.isEmpty ? "test (oracle)" : "validation"
-      chosen.append(FoldThreshold(fold: fold, threshold: choice?.operatingPoint ?? standard, chosenOn: origin))
-      let found = Self.items(tested, chosen.last!.threshold)
-      sum += found.confusion
-      parts.append(Fold(fold: fold, items: tested.count, metrics: MetricValues(found)))
+    var (bands, outcome): ([DecisionBand?], DecisionBand.Outcome) = ([], .init())
+    for fold in folds {
+      let part = parts[fold]!
+      let tested = RankedScores(scores: part.test.scores, fake: part.test.fake)
+      let basis =
+        !part.validation.scores.isEmpty
+        ? RankedScores(scores: part.validation.scores, fake: part.validation.fake) : oracle ? tested : nil
+      let choice = basis?.threshold(by: rule)
+      let origin = choice == nil ? "default" : part.validation.scores.isEmpty ? "test (oracle)" : "validation"
+      let threshold = choice?.operatingPoint ?? standard
+      chosen.append(FoldThreshold(fold: fold, threshold: threshold, chosenOn: origin))
+      let confusion = tested.confusion(at: threshold)
+      sum += confusion
+      results.append(
+        (
+          fold,
+          ScoredItems(
+            scores: part.test.scores, fake: part.test.fake, logits: part.test.allLogits, ranked: tested,
+            confusion: confusion)
+        ))
+      if let undecided {
+        let band = basis.flatMap { DecisionBand($0, errorRate: undecided) }
+        bands.append(band)
+        if let band { outcome.add(part.test.scores, fake: part.test.fake, band) }
+      }
+    }
+    band = undecided.map {
+      Band(
+        errorRate: $0, bands: bands, outcome: outcome, coverage: outcome.coverage, accuracy: outcome.accuracy)
     }
     if chosen.contains(where: { $0.chosenOn == "default" }), rule != .fixed(standard) {
       notes.append("no validation rows to choose a threshold on: decisions are at \(standard)")
@@ -113,42 +174,128 @@ public struct ScoreEvaluation: Sendable, Encodable {
     if chosen.contains(where: { $0.chosenOn == "test (oracle)" }) {
       notes.append("the threshold was chosen on the scores that it is judged by: an oracle, not a result")
     }
-    (thresholds, confusion, folds) = (chosen, sum, parts.count > 1 ? parts : [])
-    spreads =
-      parts.count > 1
-      ? Dictionary(
-        uniqueKeysWithValues: Metric.all.map { metric in (metric.name, Spread(parts.map { $0.metrics[metric.name] })) })
-      : [:]
-    let logits = scored.allSatisfy { $0.logit != nil } ? scored.map { $0.logit! } : nil
-    let all = ScoredItems(scores: scores, fake: fake, logits: logits, confusion: sum)
+    (thresholds, confusion) = (chosen, sum)
+    // All test rows in the file's order.
+    let single = results.count == 1
+    let (scores, fake) =
+      single
+      ? (results[0].items.scores, results[0].items.fake)
+      : (scored.map { rows[$0].score! }, scored.map { rows[$0].label == .fake })
+    (items, fakes) = (scored.count, fake.count { $0 })
+    let logits = scored.allSatisfy { rows[$0].logit != nil } ? scored.map { rows[$0].logit! } : nil
+    let all = single ? results[0].items : ScoredItems(scores: scores, fake: fake, logits: logits, confusion: sum)
     pooled = MetricValues(all)
-    delong = DeLong(scores: [scores], fake: fake)?.interval()
+    let values =
+      single ? [] : results.map { Fold(fold: $0.fold, items: $0.items.scores.count, metrics: .init($0.items)) }
+    self.folds = values
+    spreads = Dictionary(
+      uniqueKeysWithValues: (single ? [] : Metric.all).map { metric in
+        (metric.name, Spread(values.map { $0.metrics[metric.name] }))
+      })
+    let ranked = results.map(\.items.ranked)
+    area = areaWithin(ranked)
+    delong = DeLong(ranked)?.interval()
     bootstrap = settings.flatMap {
-      $0.areaUnderCurve(scores: scores, fake: fake, groups: groups.map { Self.dense(scored.map(\.id), $0) })
+      $0.areaUnderCurve(
+        scores: scores, fake: fake, strata: single ? nil : scored.map { rows[$0].fold },
+        groups: groups.map { Self.dense(scored.map { rows[$0].id }, $0) })
     }
-    if all.ranked.tiedShare > 0.1 {
+    calibrated = probabilities ? Self.calibrated(folds.map { parts[$0]! }, confusion: sum) : [:]
+    if let verification { tandem = TandemCosts(all.ranked, verification) }
+    let tied = all.ranked.tiedShare
+    if tied > 0.1 {
       notes.append(
-        "\(Int((all.ranked.tiedShare * 100).rounded())) % of the scores are shared by real and fake items; eer counts "
+        "\(Int((tied * 100).rounded())) % of the scores are shared by real and fake items; eer counts "
           + "such ties as errors, eer_interp does not")
     }
     if let oneClass = all.ranked.oneClass { notes.append("\(oneClass): what compares the classes is undefined") }
     warnings = notes
+    kinds = Self.kinds(rows, scored)
+  }
 
-    let real = scored.filter { $0.type.isEmpty && !$0.isFake }
-    kinds = Set(scored.map(\.type)).filter { !$0.isEmpty }.sorted().map { type in
-      let both = real + scored.filter { $0.type == type }
-      let (scores, fake) = (both.map { $0.score! }, both.map { !$0.type.isEmpty })
-      let ranked = RankedScores(scores: scores, fake: fake)
-      return Kind(
-        type: type, fakes: ranked.positives, reals: ranked.negatives, auc: ranked.areaUnderCurve,
-        delong: DeLong(scores: [scores], fake: fake)?.interval())
+  /// Scores of one part of one fold.
+  private struct Column {
+    var scores: [Double] = [], fake: [Bool] = [], logits: [Double] = []
+    /// The logits, where every row has one.
+    var allLogits: [Double]? { logits.count == scores.count && !scores.isEmpty ? logits : nil }
+
+    mutating func add(_ item: (score: Double, fake: Bool, logit: Double?)) {
+      scores.append(item.score)
+      fake.append(item.fake)
+      if let logit = item.logit { logits.append(logit) }
     }
   }
 
-  private static func items(_ rows: [ScoreRow], _ threshold: Double) -> ScoredItems {
-    ScoredItems(
-      scores: rows.map { $0.score! }, fake: rows.map(\.isFake),
-      logits: rows.allSatisfy { $0.logit != nil } ? rows.map { $0.logit! } : nil, threshold: threshold)
+  private struct FoldRows {
+    var test = Column(), validation = Column()
+  }
+
+  /// Every kind of fake against the real rows, pairs of one fold only.
+  private static func kinds(_ rows: [ScoreRow], _ scored: [Int]) -> [Kind] {
+    // Folds and kinds by number: rows of one kind lie together in most files.
+    var names: [String: Int] = [:]
+    var last = (type: "", number: 0)
+    var byKind: [[Int: [Double]]] = []
+    var reals: [Int: [Double]] = [:]
+    for index in scored {
+      let type = rows[index].type
+      guard !type.isEmpty else {
+        if rows[index].label == .real { reals[rows[index].fold, default: []].append(rows[index].score!) }
+        continue
+      }
+      if byKind.isEmpty || last.type != type {
+        last = (type, names[type] ?? names.count)
+        if last.number == names.count {
+          names[type] = names.count
+          byKind.append([:])
+        }
+      }
+      byKind[last.number][rows[index].fold, default: []].append(rows[index].score!)
+    }
+    let sorted = reals.mapValues(descending)
+    return names.sorted { $0.key < $1.key }.map { name, number in
+      let folds = Set(sorted.keys).union(byKind[number].keys).sorted().map { fold in
+        RankedScores(falling: descending(byKind[number][fold] ?? []), reals: sorted[fold] ?? [])
+      }
+      return Kind(
+        type: name, fakes: folds.reduce(0) { $0 + $1.positives }, reals: folds.reduce(0) { $0 + $1.negatives },
+        auc: areaWithin(folds), delong: DeLong(folds)?.interval())
+    }
+  }
+
+  /// Metrics after calibration, fold by fold on validation rows; only where every fold has both classes there.
+  private static func calibrated(_ folds: [FoldRows], confusion: ConfusionMatrix) -> [String: MetricValues] {
+    var scores: [String: [Double]] = [:]
+    var fake: [Bool] = []
+    for fold in folds {
+      let validation = fold.validation
+      let logits = validation.allLogits ?? validation.scores.map(logit)
+      let tested = fold.test.allLogits ?? fold.test.scores.map(logit)
+      guard let temperature = Temperature(fitting: logits, fake: validation.fake),
+        let isotonic = IsotonicCalibration(fitting: validation.scores, fake: validation.fake)
+      else { return [:] }
+      let platt = PlattScaling(fitting: logits, fake: validation.fake)
+      scores["temperature", default: []] += tested.map { sigmoid(temperature.apply($0)) }
+      scores["platt", default: []] += tested.map { sigmoid(platt.apply($0)) }
+      scores["isotonic", default: []] += fold.test.scores.map(isotonic.apply)
+      fake += fold.test.fake
+    }
+    // Decisions do not change: thresholds were chosen on the scores as they are.
+    return scores.mapValues { MetricValues(ScoredItems(scores: $0, fake: fake, confusion: confusion)) }
+  }
+
+  /// The first sample that two of these rows name.
+  private static func firstDouble(_ rows: [ScoreRow], _ chosen: [Int]) -> SampleID? {
+    var hashes = chosen.map { index -> UInt64 in
+      var hasher = Hasher()
+      hasher.combine(rows[index].sample)
+      hasher.combine(rows[index].dataset)
+      return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+    radixSort(&hashes)
+    guard hashes.indices.dropFirst().contains(where: { hashes[$0] == hashes[$0 - 1] }) else { return nil }
+    var seen: Set<SampleID> = []
+    return chosen.lazy.map { rows[$0].id }.first { !seen.insert($0).inserted }
   }
 
   /// Group indices from 0 without gaps; a sample without a group is its own.

@@ -120,47 +120,72 @@ public enum ScoreFile {
     let (type, modelColumn, logitColumn) = (position("type"), position("model"), position("logit"))
     let reason = position("reason")
     var rows: [ScoreRow] = []
-    try table.forEachRow { line, fields in
+    // Most tables have one data set and model and a few kinds: equal neighbours share one text.
+    var (datasets, types, models, reasons) = (LastText(), LastText(), LastText(), LastText())
+    let fakeNumber = mapping.fakeLabel.flatMap(Double.init)
+    try table.forEachRecord { line, fields in
       func fail(_ what: String) -> EvaluationError { EvaluationError("\(name):\(line): \(what)") }
       func number(_ column: Int?, _ what: String) throws -> Double? {
-        guard let column, !fields[column].isEmpty else { return nil }
-        guard let value = Double(fields[column]), !value.isNaN else {
+        guard let column, !fields.isEmpty(column) else { return nil }
+        guard let value = fields.number(column), !value.isNaN else {
           throw fail(
             "\(what) \"\(fields[column])\" is not a number; leave it empty and give a reason where there is none")
         }
         return value
       }
       let value = try number(score, "score").map { mapping.higherIsReal ? -$0 : $0 }
-      let why = reason.map { fields[$0] } ?? ""
+      let why = reason.map { reasons.text(fields, $0) } ?? ""
       guard value != nil || !why.isEmpty || reason == nil else {
         throw fail("the row has neither a score nor a reason; give one of them")
       }
-      guard let truth = truth(fields[label], mapping) else {
+      let truth: Truth
+      if let fake = mapping.fakeLabel {
+        if let fakeNumber, let given = fields.number(label) {
+          truth = given == fakeNumber ? .fake : .real
+        } else {
+          truth = fields.equals(label, fake) ? .fake : .real
+        }
+      } else if fields.equals(label, "fake") {
+        truth = .fake
+      } else if fields.equals(label, "real") {
+        truth = .real
+      } else {
         throw fail("label \"\(fields[label])\" is neither real nor fake; say which one is fake with --fake-label")
       }
-      guard let foldNumber = fold.map({ fields[$0].isEmpty ? 0 : Int(fields[$0]) }) ?? 0 else {
+      guard let foldNumber = fold.map({ fields.isEmpty($0) ? 0 : fields.integer($0) }) ?? 0 else {
         throw fail("fold \"\(fields[fold!])\" is not a whole number")
       }
-      guard let partValue = part.map({ fields[$0].isEmpty ? .test : Part(rawValue: fields[$0]) }) ?? .test else {
-        throw fail("part \"\(fields[part!])\" is neither validation nor test")
+      var partValue = Part.test
+      if let part, !fields.isEmpty(part), !fields.equals(part, "test") {
+        guard fields.equals(part, "validation") else {
+          throw fail("part \"\(fields[part])\" is neither validation nor test")
+        }
+        partValue = .validation
       }
       rows.append(
         ScoreRow(
-          sample: sample.map { fields[$0] } ?? "\(rows.count)", dataset: dataset.map { fields[$0] } ?? "",
-          fold: foldNumber, part: partValue, label: truth, type: type.map { fields[$0] } ?? "",
-          model: modelColumn.map { fields[$0] } ?? model, score: value,
+          sample: sample.map { fields[$0] } ?? "\(rows.count)",
+          dataset: dataset.map { datasets.text(fields, $0) } ?? "",
+          fold: foldNumber, part: partValue, label: truth, type: type.map { types.text(fields, $0) } ?? "",
+          model: modelColumn.map { models.text(fields, $0) } ?? model, score: value,
           logit: try number(logitColumn, "logit").map { mapping.higherIsReal ? -$0 : $0 },
           reason: value == nil && why.isEmpty ? "no score" : why))
+    }
+    // The complement of probabilities, not their negative: they stay probabilities.
+    if mapping.higherIsReal, rows.allSatisfy({ $0.score.map { -1...0 ~= $0 } ?? true }) {
+      for index in rows.indices { rows[index].score = rows[index].score.map { 1 + $0 } }
     }
     return rows
   }
 
-  private static func truth(_ text: String, _ mapping: Mapping) -> Truth? {
-    if let fake = mapping.fakeLabel {
-      if let a = Double(text), let b = Double(fake) { return a == b ? .fake : .real }
-      return text == fake ? .fake : .real
+  /// A text that is made anew only when it changes.
+  private struct LastText {
+    private var last = ""
+
+    mutating func text(_ fields: borrowing CSVFields, _ column: Int) -> String {
+      if !fields.equals(column, last) { last = fields[column] }
+      return last
     }
-    return Truth(rawValue: text)
   }
 
   /// The rows as text; numbers in the shortest form that reads back to the same double.

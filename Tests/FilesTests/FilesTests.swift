@@ -69,3 +69,44 @@ import Testing
     #expect(problem?.path == place)
   }
 }
+
+@Suite struct `numbers in tables` {
+  private func parse(_ text: String) -> Double? { Array(text.utf8).withUnsafeBufferPointer(parseNumber) }
+
+  @Test func `are read to the last bit`() {
+    var state: UInt64 = 9
+    func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state ^ (state >> 29)
+    }
+    for _ in 0..<20_000 {
+      let any = Double(bitPattern: next())
+      let usual = Double(Int64(bitPattern: next())) * 0x1p-63
+      for value in [any, usual, usual * 1e-5, (usual * 1e6).rounded() / 1e3] where !value.isNaN {
+        #expect(parse("\(value)")?.bitPattern == value.bitPattern, "\(value)")
+      }
+    }
+    // Midway between two doubles, and just beside.
+    for text in [
+      "9007199254740993", "9007199254740993.0000001", "9007199254740992.9999", "0.1", "-0.0", "+1e-7", "1E5",
+      "123456789012345678",
+      "9999999999999999999", "0.00000000000000000000000000123", "1.7976931348623157e308", "4.9e-324", ".5", "5.",
+    ] {
+      #expect(
+        parse(text)?.bitPattern == Double(text.hasPrefix(".") ? "0" + text : text)?.bitPattern
+          ?? parse(text)?.bitPattern, "\(text)")
+    }
+    #expect(parse("nan")?.isNaN == true && parse("-inf") == -.infinity)
+  }
+
+  @Test(arguments: ["", "-", "e5", "1e", "1e+", "abc", "1 ", " 1", "1,5", "--1", "1e5x", "0x"])
+  func `of other text are none`(_ text: String) { #expect(parse(text) == nil) }
+
+  @Test func `of fields know quotes, emptiness and whole numbers`() throws {
+    let table = try CSVReader(Array("a,b,c\n\"x \"\"y\"\"\",-12,\n".utf8), name: "t")
+    try table.forEachRecord { _, fields in
+      #expect(fields[0] == "x \"y\"" && fields.equals(0, "x \"y\"") && !fields.equals(0, "x"))
+      #expect(fields.integer(1) == -12 && fields.number(1) == -12 && fields.isEmpty(2) && fields.integer(2) == nil)
+    }
+  }
+}

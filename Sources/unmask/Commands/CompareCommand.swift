@@ -26,11 +26,11 @@ struct CompareCommand: ParsableCommand {
       scores.models(), truth: sampleLabels(labels), groups: scores.groups(), rule: scores.rule(),
       bootstrap: scores.bootstrap ?? Bootstrap(resamples: 1))
     if scores.json { return try printJSON(comparison) }
-    var models = TextTable(["model", "samples", "AUC", "95 % interval (DeLong)"])
+    var models = TextTable(["model", "samples", "AUC within folds", "95 % interval (DeLong)", "AUC pooled"])
     for model in comparison.models {
       models.append([
         model.name, "\(model.items)", model.auc.value.map { digits($0) } ?? "undefined: \(model.auc.reason!)",
-        model.delong.map(bracket) ?? "",
+        model.delong.map(bracket) ?? "", model.pooledAUC.value.map { digits($0) } ?? "undefined",
       ])
     }
     print(models.text)

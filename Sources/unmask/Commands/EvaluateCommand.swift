@@ -14,6 +14,9 @@ struct EvaluateCommand: ParsableCommand {
 
       Example: unmask evaluate runs/quickstart/Scores/voice.csv
       Example: unmask evaluate scores.csv --column score=p --column label=target --fake-label 1 --json
+      Example: unmask evaluate dev_scores_label.csv --column score=cm_score --column label=sasv_label --fake-label 0 \
+        --higher-is-real --asv-score asv_score --asv-target 1
+      Example: unmask evaluate proposals.csv --intervals manifest.csv
       """)
 
   @OptionGroup var scores: ScoreArguments
@@ -21,11 +24,32 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Choose the threshold on the test rows where there are no validation rows; marked as oracle.")
   var oracle = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Leave a band undecided so that at most this share of either class is answered wrongly; chosen on validation.",
+      valueName: "rate"))
+  var undecided: Double?
+
+  @OptionGroup(title: "t-DCF: the detector in front of speaker verification") var verification: VerificationArguments
+
+  @Option(
+    help: ArgumentHelp(
+      "Judge proposed fake parts instead (columns sample, score, start, end) against this manifest's intervals: AP and AR.",
+      valueName: "manifest"))
+  var intervals: String?
+
+  func validate() throws {
+    if let undecided, !(0..<1).contains(undecided) { throw ValidationError("--undecided must be from 0 to below 1.") }
+  }
+
   func run() throws {
+    if let intervals { return try localize(intervals) }
+    let rates = try verification.rates(scores)
     let groups = try scores.groups()
     let results = try scores.models().map { name, rows in
       try ScoreEvaluation(
-        model: name, rows: rows, rule: scores.rule(), oracle: oracle, groups: groups, bootstrap: scores.bootstrap)
+        model: name, rows: rows, rule: scores.rule(), oracle: oracle, undecided: undecided, verification: rates,
+        groups: groups, bootstrap: scores.bootstrap)
     }
     if scores.json { return try printJSON(results) }
     for (index, result) in results.enumerated() {
@@ -42,6 +66,9 @@ struct EvaluateCommand: ParsableCommand {
     let several = !result.folds.isEmpty
     var table = TextTable(
       ["metric", several ? "pooled" : "value"] + (several ? ["mean ± sd over folds"] : []) + ["note"])
+    if several {
+      table.append(["auc_within_folds", result.area.value.map { digits($0) } ?? "–", "", intervals(result)])
+    }
     for metric in Metric.all {
       let value = result.pooled[metric.name]
       var cells = [metric.name, value.value.map { digits($0) } ?? "–"]
@@ -52,7 +79,7 @@ struct EvaluateCommand: ParsableCommand {
             digits(mean) + (spread.deviation.value.map { " ± " + digits($0) } ?? "")
           } ?? "–")
       }
-      table.append(cells + [value.reason ?? (metric.name == "auc" ? intervals(result) : "")])
+      table.append(cells + [value.reason ?? (metric.name == "auc" && !several ? intervals(result) : "")])
     }
     print(table.text, terminator: "")
     for (reason, count) in result.failed.sorted(by: { $0.key < $1.key }) {
@@ -67,6 +94,29 @@ struct EvaluateCommand: ParsableCommand {
     print(
       "decisions: \(matrix.truePositives) fakes found, \(matrix.falseNegatives) missed, \(matrix.trueNegatives) real passed, "
         + "\(matrix.falsePositives) accused")
+    if let band = result.band {
+      let outcome = band.outcome
+      print(
+        "undecided band: \(outcome.undecided) of \(outcome.items) left open; of the others "
+          + "\(band.accuracy.value.map { digits($0) } ?? "–") right, \(outcome.accused) accused, \(outcome.missed) missed"
+      )
+    }
+    if let tandem = result.tandem {
+      let rates = tandem.verification
+      print(
+        "min t-DCF 2019 \(full(tandem.minimum2019)), 2021 \(full(tandem.minimum2021)); verification lets in "
+          + "\(digits(rates.falseAccept)) of other people and \(digits(rates.spoofAccept)) of fakes, misses \(digits(rates.miss))"
+          + (rates.equalErrorRate.map { ", EER \($0) at \(rates.threshold!)" } ?? ""))
+    }
+    if !result.calibrated.isEmpty {
+      var table = TextTable(["calibrated on validation", "Brier", "log loss", "ECE", "Cllr"])
+      for (name, values) in [("as scored", result.pooled)] + result.calibrated.sorted(by: { $0.key < $1.key }) {
+        table.append(
+          [name] + ["brier", "log_loss", "ece", "cllr"].map { values[$0].value.map { digits($0) } ?? "–" })
+      }
+      print("")
+      print(table.text, terminator: "")
+    }
     if !result.kinds.isEmpty {
       var kinds = TextTable(["kind of fake", "fakes", "AUC", "95 % interval"])
       for kind in result.kinds {
@@ -81,10 +131,70 @@ struct EvaluateCommand: ParsableCommand {
     for warning in result.warnings { print("note: \(warning)") }
   }
 
+  private func localize(_ manifest: String) throws {
+    let report = LocalizationReport(
+      try LocalizedRecording.read(
+        manifest: URL(fileURLWithPath: manifest), proposals: scores.files.map { URL(fileURLWithPath: $0) }))
+    if scores.json { return try printJSON(report) }
+    print("\(report.recordings) recordings, \(report.labels) fake parts, \(report.proposals) proposals")
+    var table = TextTable(["overlap", "AP", "AP (LAV-DF)"])
+    for overlap in LocalizationReport.overlaps.map({ "\($0)" }) {
+      table.append([overlap, full(report.ap[overlap]!), full(report.officialAP[overlap]!)])
+    }
+    print(table.text)
+    var recall = TextTable(["proposals", "AR"])
+    for count in LocalizationReport.counts { recall.append(["\(count)", full(report.ar["\(count)"]!)]) }
+    print(recall.text, terminator: "")
+  }
+
+  private func full(_ measure: Measure) -> String { measure.value.map { "\($0)" } ?? "undefined: \(measure.reason!)" }
+
   private func intervals(_ result: ScoreEvaluation) -> String {
     [result.delong, result.bootstrap].compactMap(\.self).map {
       "[\(digits($0.lower)), \(digits($0.upper))] \($0.method)"
     }.joined(separator: "; ")
+  }
+}
+
+/// A speaker verification system's scores or rates.
+struct VerificationArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("The score file's column with verification scores.", valueName: "column"))
+  var asvScore: String?
+
+  @Option(help: ArgumentHelp("What the label column says of trials of the right speaker.", valueName: "label"))
+  var asvTarget: String?
+
+  @Option(
+    help: ArgumentHelp("ASVspoof's list of verification scores: lines ending with kind and score.", valueName: "file"))
+  var asvScores: String?
+
+  @Option(
+    help: ArgumentHelp("Known rates: asvspoof5, or FALSE-ACCEPT:MISS:SPOOF-ACCEPT.", valueName: "rates"))
+  var asvRates: String?
+
+  func validate() throws {
+    guard [asvScore, asvScores, asvRates].compactMap(\.self).count <= 1 else {
+      throw ValidationError("Give one of --asv-score, --asv-scores and --asv-rates.")
+    }
+    guard (asvScore == nil) == (asvTarget == nil) else {
+      throw ValidationError("--asv-score and --asv-target go together.")
+    }
+    do { _ = try asvRates.map { try VerificationRates($0) } } catch { throw ValidationError("\(error)") }
+  }
+
+  /// The system's rates, if any were asked for.
+  func rates(_ scores: ScoreArguments) throws -> VerificationRates? {
+    if let asvRates { return try VerificationRates(asvRates) }
+    if let asvScores { return try VerificationRates(VerificationScores(listing: URL(fileURLWithPath: asvScores))) }
+    guard let asvScore, let asvTarget else { return nil }
+    let mapping = scores.mapping
+    let columns = VerificationScores.Columns(
+      score: asvScore, kind: mapping.names["label"] ?? "label", target: asvTarget, spoof: mapping.fakeLabel ?? "fake")
+    guard scores.files.count == 1 else {
+      throw EvaluationError("--asv-score reads one score file; give one, or name the list with --asv-scores")
+    }
+    let table = try CSVReader(contentsOf: URL(fileURLWithPath: scores.files[0]))
+    return try VerificationRates(VerificationScores(table, name: scores.files[0], columns))
   }
 }
 
@@ -135,20 +245,26 @@ struct ScoreArguments: ParsableArguments {
     resamples > 0 ? Bootstrap(resamples: resamples, seed: seed, expanded: groupsFrom != nil) : nil
   }
 
-  /// All rows of all files.
-  func rows() throws -> [ScoreRow] {
+  /// How the files' columns are to be read.
+  var mapping: ScoreFile.Mapping {
     var names: [String: String] = [:]
     for column in columns {
       let parts = column.split(separator: "=").map(String.init)
       names[parts[0]] = parts[1]
     }
-    let mapping = ScoreFile.Mapping(names: names, fakeLabel: fakeLabel, higherIsReal: higherIsReal)
+    return ScoreFile.Mapping(names: names, fakeLabel: fakeLabel, higherIsReal: higherIsReal)
+  }
+
+  /// All rows of all files.
+  func rows() throws -> [ScoreRow] {
+    if files.count == 1 { return try ScoreFile.read(URL(fileURLWithPath: files[0]), mapping: mapping) }
     return try files.flatMap { try ScoreFile.read(URL(fileURLWithPath: $0), mapping: mapping) }
   }
 
   /// The rows model by model, in the order of their first rows.
   func models() throws -> [(name: String, rows: [ScoreRow])] {
     let rows = try rows()
+    if let first = rows.first, rows.allSatisfy({ $0.model == first.model }) { return [(first.model, rows)] }
     var order: [String] = []
     var byModel: [String: [ScoreRow]] = [:]
     for row in rows {

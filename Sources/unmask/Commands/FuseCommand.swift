@@ -65,7 +65,9 @@ struct FuseCommand: ParsableCommand {
           fitted: result.fitted.sorted { $0.key < $1.key }.map(\.value)))
     }
     if scores.json { return try printJSON(summaries) }
-    var table = TextTable(["model", "samples", "AUC", "95 % interval", "accuracy", "F1", "EER"])
+    var table = TextTable([
+      "model", "samples", "AUC within folds", "95 % interval", "AUC pooled", "accuracy", "F1", "EER",
+    ])
     // The single models judged as the fusions are: by the sample's own label.
     let singles = try models.map { name, rows in
       try ScoreEvaluation(
@@ -79,10 +81,9 @@ struct FuseCommand: ParsableCommand {
     for result in singles + summaries.map(\.evaluation) {
       let text = { (metric: String) in result.pooled[metric].value.map(digits) ?? "undefined" }
       table.append([
-        result.model, "\(result.items)", text("auc"),
-        (result.bootstrap ?? result.delong).map { "[\(digits($0.lower)), \(digits($0.upper))]" } ?? "",
-        text("accuracy"),
-        text("f1"), text("eer_interp"),
+        result.model, "\(result.items)", result.area.value.map(digits) ?? "undefined",
+        (result.bootstrap ?? result.delong).map { "[\(digits($0.lower)), \(digits($0.upper))]" } ?? "", text("auc"),
+        text("accuracy"), text("f1"), text("eer_interp"),
       ])
     }
     print(table.text, terminator: "")

@@ -30,9 +30,11 @@ static void *allocate(int64_t floats) {
 // Runs a pass over blocks of rows whose two sums a channel go to `job->partial` [blocks][2][channels].
 static void run_blocks(work *job, dk_body body) { dk_parallel((size_t)(block_count(job)), 4, 1, job, body); }
 
-// Mean and squared deviations of x - pivot; with a pivot among the values, differences keep their bits.
+// Mean and squared deviations of x - pivot; with a pivot among the values, differences keep their bits. What rounding
+// left of the mean is summed in the second pass: a mean near 0 of values far from it keeps its bits too.
 DK_INLINE void block_moments(
-  const float *x, int64_t rows, int64_t stride, const float *pivot, float *mean, float *squares, const int count) {
+  const float *x, int64_t rows, int64_t stride, const float *pivot, float *mean, float *squares, float *rest,
+  const int count) {
   lanes sum[4] = {0, 0, 0, 0}, v, origin;
   lanes_load(&origin, pivot, count);
   int64_t r = 0;
@@ -46,21 +48,26 @@ DK_INLINE void block_moments(
     sum[0] += v - origin;
   }
   const lanes centre = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)rows;
+  lanes left[4] = {0, 0, 0, 0};
   for (int j = 0; j < 4; ++j) sum[j] = 0;
   for (r = 0; r + 4 <= rows; r += 4)
     for (int j = 0; j < 4; ++j) {
       lanes_load(&v, x + (r + j) * stride, count);
       v = v - origin - centre;
       sum[j] += v * v;
+      left[j] += v;
     }
   for (; r < rows; ++r) {
     lanes_load(&v, x + r * stride, count);
     v = v - origin - centre;
     sum[0] += v * v;
+    left[0] += v;
   }
   const lanes total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  const lanes missed = ((left[0] + left[1]) + (left[2] + left[3])) / (float)rows;
   lanes_store(mean, &centre, count);
   lanes_store(squares, &total, count);
+  lanes_store(rest, &missed, count);
 }
 
 DK_CLONES static void statistics_blocks(void *context, size_t begin, size_t end) {
@@ -69,29 +76,31 @@ DK_CLONES static void statistics_blocks(void *context, size_t begin, size_t end)
   for (int64_t b = (int64_t)begin; b < (int64_t)end; ++b) {
     const int64_t first = b * job->block_rows;
     const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
-    float *mean = job->partial + b * 2 * C, *squares = mean + C;
+    float *mean = job->partial + b * 3 * C, *squares = mean + C, *rest = squares + C;
     for (int64_t c = 0; c < C; c += dk_lanes)
-      DK_WITH_COUNT(C, c, block_moments(job->x + first * C + c, rows, C, job->x + c, mean + c, squares + c, count));
+      DK_WITH_COUNT(
+        C, c, block_moments(job->x + first * C + c, rows, C, job->x + c, mean + c, squares + c, rest + c, count));
   }
 }
 
 void dk_bn_statistics(int64_t rows, int64_t channels, const float *x, float *mean, float *variance) {
   work job = {.rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .x = x};
   const int64_t blocks = block_count(&job);
-  job.partial = allocate(blocks * 2 * channels);
+  job.partial = allocate(blocks * 3 * channels);
   run_blocks(&job, statistics_blocks);
   double *total = calloc((size_t)channels * 2, sizeof(double)), *squares = total + channels;
   if (!total) abort();
   for (int64_t b = 0; b < blocks; ++b) {
     const int64_t left = rows - b * job.block_rows;
     const double n = (double)(left < job.block_rows ? left : job.block_rows);
-    for (int64_t c = 0; c < channels; ++c) total[c] += n * (double)job.partial[b * 2 * channels + c];
+    const float *p = job.partial + b * 3 * channels;
+    for (int64_t c = 0; c < channels; ++c) total[c] += n * ((double)p[c] + (double)p[2 * channels + c]);
   }
   for (int64_t c = 0; c < channels; ++c) total[c] /= (double)rows;
   for (int64_t b = 0; b < blocks; ++b) {
     const int64_t left = rows - b * job.block_rows;
     const double n = (double)(left < job.block_rows ? left : job.block_rows);
-    const float *p = job.partial + b * 2 * channels;
+    const float *p = job.partial + b * 3 * channels;
     for (int64_t c = 0; c < channels; ++c) {
       const double apart = (double)p[c] - total[c];
       squares[c] += (double)p[channels + c] + n * apart * apart;

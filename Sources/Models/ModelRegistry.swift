@@ -1,13 +1,39 @@
 /// Every architecture that an experiment can name. To add one: a file beside the others, and its line here.
 public enum ModelRegistry {
   /// All entries, image, audio, then video.
-  public static let all: [Architecture] = [
-    ConvNeXt.atto,
-    ThumbnailLogistic.entry,
-    AudioCNN.entry,
-    MFCCLogistic.entry,
-    TemporalDifference.entry,
+  public static let all: [Architecture] =
+    [
+      ConvNeXtAtto.entry,
+      ThumbnailLogistic.entry,
+      CLIPVision.basePatch32,
+      DINOv2.small,
+      ConvNeXt.tiny,
+    ] + EfficientNet.sizes + [
+      AudioCNN.entry,
+      MFCCLogistic.entry,
+      TemporalDifference.entry,
+      R3D.r3d18,
+      VideoLSTM.entry,
+    ]
+
+  /// Families of pictures.
+  public static let imageFamilies: [BackboneFamily] = [
+    CLIPVision.family, DINOv2.family, ConvNeXt.family, EfficientNet.family,
   ]
+
+  /// Every family of checkpoints that some architecture reads.
+  public static let families: [BackboneFamily] = imageFamilies + [R3D.family, SequenceLSTM.family]
+
+  /// The family that reads a `config.json`, by its `model_type` or, where it has none, its `architecture`.
+  ///
+  /// - Throws: `ModelError` naming the type and those that there are.
+  public static func family(of configuration: ModelConfiguration) throws -> BackboneFamily {
+    let key = configuration.has("model_type") ? "model_type" : "architecture"
+    let type = try configuration.string(key)
+    if let family = families.first(where: { $0.modelTypes.contains(type) }) { return family }
+    let known = families.flatMap(\.modelTypes).sorted().joined(separator: ", ")
+    throw ModelError("\(configuration.source) is of model type \"\(type)\"; known are \(known)")
+  }
 
   /// The entry of that name.
   ///

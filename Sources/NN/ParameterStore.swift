@@ -36,6 +36,7 @@ public final class ParameterStore {
   private var bufferIndex: [String: Int] = [:]
   private var pending: [String: Tensor]?
   private let fresh: [String]
+  private var isOutline = false
   private let random: RandomStream
 
   /// A store whose parameters come from `checkpoint`, but for those under the prefixes `fresh` (a new head, for
@@ -44,6 +45,13 @@ public final class ParameterStore {
     pending = checkpoint
     self.fresh = fresh
     random = RandomStream(seed: seed, "parameters")
+  }
+
+  /// A store for names and shapes alone: all values are one shared zero, so that the largest model costs no memory.
+  public static func outline() -> ParameterStore {
+    let store = ParameterStore(seed: 0)
+    store.isOutline = true
+    return store
   }
 
   /// Where a model begins.
@@ -95,6 +103,7 @@ public final class ParameterStore {
 
   private func value(_ name: String, _ shape: [Int], _ initial: Initial) throws -> Tensor {
     precondition(parameterIndex[name] == nil && bufferIndex[name] == nil, "\(name) is made twice")
+    if isOutline { return Tensor(0).broadcast(to: shape) }
     if pending != nil && !fresh.contains(where: name.hasPrefix) {
       return try ParameterStore.take(name, shape, from: &pending!)
     }

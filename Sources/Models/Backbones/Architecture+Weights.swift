@@ -18,6 +18,20 @@ extension Architecture {
       build: { scope, _ in try Detector(scope, backbone: family.make(scope, configuration)) })
   }
 
+  /// One of the registry's usual sizes.
+  ///
+  /// - Traps: if the family cannot read the configuration: both are ours.
+  init(
+    name: String, modality: InputModality, family: BackboneFamily, configuration: String, summary: String,
+    paper: String, licence: String, recipe: Recipe
+  ) {
+    do {
+      try self.init(
+        name: name, modality: modality, family: family, configuration: ModelConfiguration(literal: configuration),
+        summary: summary, paper: paper, licence: licence, recipe: recipe)
+    } catch { preconditionFailure("\(name): \(error)") }
+  }
+
   /// This entry at the size and with the input that a weights folder says: its `config.json`, and its
   /// `preprocessor_config.json` where there is one.
   ///
@@ -41,12 +55,13 @@ extension Architecture {
       throw ModelError("\(name) is trained from scratch and reads no weights folder; remove the key `weights`")
     }
     let type = try configuration.string("model_type", default: family.name)
-    guard family.modelTypes.contains(type) else {
+    let chosen = family.modelTypes.contains(type) ? family : family.variant(type)
+    guard let chosen else {
       throw ModelError(
         "\(configuration.source) is of model type \"\(type)\", not of the family \(family.name) that \(name) reads")
     }
     return try Architecture(
-      name: name, modality: modality, family: family, configuration: configuration, processor: processor,
+      name: name, modality: modality, family: chosen, configuration: configuration, processor: processor,
       summary: summary, paper: paper, licence: licence, recipe: recipe)
   }
 
@@ -66,7 +81,8 @@ extension Architecture {
 
   /// Prefixes of parameters that do not come from `checkpoint`: the head, and what published checkpoints may lack.
   public func fresh(beside checkpoint: [String: Tensor]) -> [String] {
-    ["head."] + (family?.optional.filter { checkpoint[$0] == nil }.sorted() ?? [])
+    ["head."] + (family?.fresh ?? [])
+      + (family?.optional.filter { checkpoint[$0] == nil }.sorted() ?? [])
   }
 }
 

@@ -31,6 +31,8 @@ public struct BackboneFamily: Sendable {
   public let modelTypes: Set<String>
   /// Parameters that published checkpoints may lack; they start fresh then.
   public let optional: Set<String>
+  /// Prefixes of parameters that no checkpoint has: layers of ours upon a published network.
+  public let fresh: [String]
   /// Makes the layers in a scope.
   ///
   /// - Throws: `ModelError` for a configuration that this family does not know, `CheckpointError` for tensors that do
@@ -41,16 +43,19 @@ public struct BackboneFamily: Sendable {
   public let rename: @Sendable (String) -> String?
   /// The model's input by `config.json` and, where the folder has it, `preprocessor_config.json`.
   public let preprocessing: @Sendable (ModelConfiguration, _ processor: ModelConfiguration?) throws -> Preprocessing
+  /// The family to use instead for another `model_type`, where one architecture stands upon several families.
+  public let variant: @Sendable (_ modelType: String) -> BackboneFamily?
 
   /// Makes a family.
   public init(
-    name: String, modelTypes: Set<String>, optional: Set<String> = [],
+    name: String, modelTypes: Set<String>, optional: Set<String> = [], fresh: [String] = [],
     make: @escaping @Sendable (ParameterScope, ModelConfiguration) throws -> any Backbone,
     rename: @escaping @Sendable (String) -> String?,
-    preprocessing: @escaping @Sendable (ModelConfiguration, ModelConfiguration?) throws -> Preprocessing
+    preprocessing: @escaping @Sendable (ModelConfiguration, ModelConfiguration?) throws -> Preprocessing,
+    variant: @escaping @Sendable (String) -> BackboneFamily? = { _ in nil }
   ) {
-    (self.name, self.modelTypes, self.optional) = (name, modelTypes, optional)
-    (self.make, self.rename, self.preprocessing) = (make, rename, preprocessing)
+    (self.name, self.modelTypes, self.optional, self.fresh) = (name, modelTypes, optional, fresh)
+    (self.make, self.rename, self.preprocessing, self.variant) = (make, rename, preprocessing, variant)
   }
 }
 

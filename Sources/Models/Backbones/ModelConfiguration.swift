@@ -45,6 +45,13 @@ public struct ModelConfiguration: Sendable {
     (self.values, self.json, self.source) = (values, json, source)
   }
 
+  /// One made of literal text, for the registry's usual sizes.
+  ///
+  /// - Traps: unless `text` is a JSON object.
+  init(literal text: String) {
+    do { try self.init(json: Data(text.utf8), source: "the registry") } catch { preconditionFailure("\(error)") }
+  }
+
   /// Whether the key is there and not null.
   public func has(_ key: String) -> Bool {
     if case .null = values[key] ?? .null { return false }
@@ -107,7 +114,8 @@ public struct ModelConfiguration: Sendable {
     _ key: String, default: [Int]? = nil, count: Int? = nil, in range: ClosedRange<Int> = 1...1 << 20
   ) throws -> [Int] {
     guard has(key) else { return try `default` ?? { throw missing(key) }() }
-    let expected = "a list of \(count.map { "\($0) " } ?? "")whole numbers from \(range.lowerBound) to \(range.upperBound)"
+    let elements = "\(count.map { "\($0) " } ?? "")whole numbers"
+    let expected = "a list of \(elements) from \(range.lowerBound) to \(range.upperBound)"
     guard case .list(let list) = values[key], list.count <= 4096, count == nil || list.count == count else {
       throw wrong(key, expected)
     }
@@ -115,6 +123,16 @@ public struct ModelConfiguration: Sendable {
       guard let number = item.int, range.contains(number) else { throw wrong(key, expected) }
       return number
     }
+  }
+
+  /// A side in pixels that may be given as one number or as a list of two equal ones.
+  ///
+  /// - Throws: `ModelError` naming file and key if it is neither.
+  public func side(_ key: String, default: Int? = nil, in range: ClosedRange<Int> = 1...8192) throws -> Int {
+    guard has(key), case .list = values[key] else { return try int(key, default: `default`, in: range) }
+    let sides = try ints(key, count: 2, in: range)
+    guard sides[0] == sides[1] else { throw wrong(key, "the side of a square") }
+    return sides[0]
   }
 
   /// A list of numbers, of `count` elements if that is given.
@@ -151,6 +169,21 @@ public struct ModelConfiguration: Sendable {
     guard case .object(let inner) = values[key] else { throw wrong(key, "an object") }
     return ModelConfiguration(inner, json: json, source: "\(source), \(key)")
   }
+
+  /// The objects of a list; empty if there is none.
+  ///
+  /// - Throws: `ModelError` if something else than a list of objects is there.
+  public func sections(_ key: String) throws -> [ModelConfiguration] {
+    guard has(key) else { return [] }
+    guard case .list(let list) = values[key] else { throw wrong(key, "a list of objects") }
+    return try list.map { item in
+      guard case .object(let inner) = item else { throw wrong(key, "a list of objects") }
+      return ModelConfiguration(inner, json: json, source: "\(source), \(key)")
+    }
+  }
+
+  /// The keys that are there.
+  public var keys: [String] { values.keys.sorted() }
 
   private func missing(_ key: String) -> ModelError {
     ModelError("\(source) has no \"\(key)\"; is it the configuration of another model?")

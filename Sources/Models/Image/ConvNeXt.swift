@@ -2,114 +2,149 @@ import Autograd
 import NN
 import Tensor
 
-/// ConvNeXt blocks in a network that trains from scratch on small data: a convolutional stem instead of 4×4 patches,
-/// batch norm instead of layer norm, and three stages of one block each. With the paper's stem and norms, six epochs of
-/// the sample data set left the loss where it began; with these it falls in the first. Single frames of a face swap are
-/// told by local texture, and layer norm takes the strength of texture away at every place.
+/// ConvNeXt: a residual network of depthwise 7×7 convolutions and channel MLPs, with the norms and activations of
+/// transformers.
 ///
-/// - Source: Liu et al. 2022, "A ConvNet for the 2020s", arXiv:2201.03545; widths of the atto size after Woo et al. 2023
-///   (arXiv:2301.00808); the stem after Xiao et al. 2021, "Early convolutions help transformers see better",
-///   arXiv:2106.14881.
-struct ConvNeXt: Network {
-  /// Depthwise 7×7, batch norm, and an MLP four times as wide, scaled channel by channel and added.
+/// - Source: Liu et al. 2022, arXiv:2201.03545; names and outputs of transformers' `ConvNextModel`.
+struct ConvNeXt: ImageBackbone {
+  /// `x + γ mlp(norm(depthwise(x)))`
   private struct Block {
     let depthwise: Conv2d
-    let norm: BatchNorm
+    let norm: LayerNorm
     let expand, project: Linear
-    let scale: Parameter  // [C]
+    let scale: Parameter?  // [C]
+    let activation: Activation
+    let dropRate: Float
 
-    init(_ scope: ParameterScope, dim: Int) throws {
-      depthwise = try Conv2d(scope["dwconv"], in: dim, out: dim, kernel: 7, padding: 3, groups: dim)
-      norm = try BatchNorm(scope["norm"], channels: dim)
-      expand = try Linear(scope["pwconv1"], in: dim, out: 4 * dim)
-      project = try Linear(scope["pwconv2"], in: 4 * dim, out: dim)
-      // The paper starts at 1e-6 for 18 and more blocks; this few need no such care.
-      scale = try scope.parameter("layer_scale_parameter", [dim], .ones)
+    init(_ scope: ParameterScope, dim: Int, scaleStart: Float, dropRate: Float, _ activation: Activation) throws {
+      let initial = Initial.truncatedNormal(0.02)
+      depthwise = try Conv2d(scope["dwconv"], in: dim, out: dim, kernel: 7, padding: 3, groups: dim, initial: initial)
+      norm = try LayerNorm(scope["layernorm"], dim, eps: 1e-6)
+      expand = try Linear(scope["pwconv1"], in: dim, out: 4 * dim, initial: initial)
+      project = try Linear(scope["pwconv2"], in: 4 * dim, out: dim, initial: initial)
+      scale = scaleStart > 0 ? try scope.parameter("layer_scale_parameter", [dim], .constant(scaleStart)) : nil
+      (self.activation, self.dropRate) = (activation, dropRate)
     }
 
     /// `[B, C, H, W]` → the same
-    ///
-    /// - Parameter dropRate: how probably training leaves the block out for a picture.
-    func callAsFunction(_ x: Variable, _ pass: Pass, dropRate: Float) -> Variable {
-      let y = channelsToEnd(norm(depthwise(x, pass), pass))  // [B, H, W, C]
-      let branch = channelsFirst(project(gelu(expand(y, pass)), pass) * pass[scale])
-      return x + dropPath(branch, rate: dropRate, pass)
+    func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+      let y = norm(channelsToEnd(depthwise(x, pass)), pass)  // [B, H, W, C]
+      let mixed = project(activation(expand(y, pass)), pass)
+      let scaled = scale.map { mixed * pass[$0] } ?? mixed
+      return x + dropPath(channelsFirst(scaled), rate: dropRate, pass)
     }
   }
 
-  /// Batch norm, then a 2×2 convolution that halves the picture.
+  /// Norm, then a 2×2 convolution that halves the picture.
   private struct Downsampling {
-    let norm: BatchNorm
+    let norm: LayerNorm
     let convolution: Conv2d
 
-    init(_ scope: ParameterScope, in channels: Int, out width: Int) throws {
-      norm = try BatchNorm(scope[0], channels: channels)
-      convolution = try Conv2d(scope[1], in: channels, out: width, kernel: 2, stride: 2)
+    init(_ scope: ParameterScope, in channels: Int, out width: Int, stride: PerAxis) throws {
+      norm = try LayerNorm(scope[0], channels, eps: 1e-6)
+      convolution = try Conv2d(
+        scope[1], in: channels, out: width, kernel: 2, stride: stride, initial: .truncatedNormal(0.02))
     }
 
     func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-      convolution(norm(x, pass), pass)
+      convolution(norm.overChannels(x, pass), pass)
     }
   }
 
-  /// 3×3 convolution, batch norm, ReLU and 2×2 max-pooling.
-  private struct StemBlock {
-    let convolution: Conv2d
-    let norm: BatchNorm
+  let channels, smallestSide, featureCount: Int
+  private let patches: Conv2d
+  private let patchNorm, norm: LayerNorm
+  private let stagesOfBlocks: [(downsampling: Downsampling?, blocks: [Block])]
 
-    init(_ scope: ParameterScope, in channels: Int, out width: Int) throws {
-      convolution = try Conv2d(scope["conv"], in: channels, out: width, kernel: 3, padding: 1)
-      norm = try BatchNorm(scope["norm"], channels: width)
+  init(_ scope: ParameterScope, _ configuration: ModelConfiguration) throws {
+    let widths = try configuration.ints("hidden_sizes", default: [96, 192, 384, 768], in: 1...8192)
+    let depths = try configuration.ints("depths", default: [3, 3, 9, 3], count: widths.count, in: 0...256)
+    guard let last = widths.last, widths.count <= 16 else {
+      throw ModelError("\(configuration.source): hidden_sizes names no stage, or more than 16")
     }
+    channels = try configuration.int("num_channels", default: 3, in: 1...64)
+    let patch = try configuration.side("patch_size", default: 4, in: 1...1024)
+    let scaleStart = try configuration.float("layer_scale_init_value", default: 1e-6, in: -1...1e6)
+    let activation = try Activation(configuration, default: .gelu)
+    let dropRate = try configuration.float("drop_path_rate", default: 0, in: 0...0.99)
+    let total = depths.reduce(0, +)
 
-    /// `[B, in, H, W]` → `[B, out, H/2, W/2]`
-    func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-      norm(convolution(x, pass), pass, then: .reluMaxPool2)
-    }
-  }
-
-  private let stem: [StemBlock]
-  private let stages: [(downsampling: Downsampling?, blocks: [Block])]
-  private let norm: BatchNorm
-  private let head: Linear
-
-  init(_ scope: ParameterScope, widths: [Int], depths: [Int]) throws {
-    stem = [
-      try StemBlock(scope["stem", 0], in: 3, out: 16), try StemBlock(scope["stem", 1], in: 16, out: widths[0]),
-    ]
-    stages = try widths.indices.map { index in
+    patches = try Conv2d(
+      scope["embeddings", "patch_embeddings"], in: channels, out: widths[0], kernel: PerAxis(patch),
+      stride: PerAxis(patch), initial: .truncatedNormal(0.02))
+    patchNorm = try LayerNorm(scope["embeddings", "layernorm"], widths[0], eps: 1e-6)
+    var made = 0
+    stagesOfBlocks = try widths.indices.map { index in
       let stage = scope["encoder", "stages", index]
       let downsampling =
         index == 0
-        ? nil : try Downsampling(stage["downsampling_layer"], in: widths[index - 1], out: widths[index])
-      return (downsampling, try (0..<depths[index]).map { try Block(stage["layers", $0], dim: widths[index]) })
-    }
-    norm = try BatchNorm(scope["norm"], channels: widths.last!)
-    head = try Linear(scope["head"], in: widths.last!, out: 1)
-  }
-
-  func logits(_ input: Variable, _ pass: Pass) -> Variable {
-    var x = stem.reduce(input) { x, block in pass.block(x) { block($0, $1) } }  // [B, C, H/4, W/4]
-    // Stochastic depth grows linearly from the first block to the last, as in the paper.
-    let count = stages.reduce(0) { $0 + $1.blocks.count }
-    var done = 0
-    for (downsampling, blocks) in stages {
-      if let downsampling { x = pass.block(x) { downsampling($0, $1) } }
-      for block in blocks {
-        let dropRate = (pass.dropPath ?? 0) * Float(done) / Float(max(1, count - 1))
-        x = pass.block(x) { block($0, $1, dropRate: dropRate) }
-        done += 1
+        ? nil
+        : try Downsampling(stage["downsampling_layer"], in: widths[index - 1], out: widths[index], stride: 2)
+      let blocks = try (0..<depths[index]).map { layer in
+        defer { made += 1 }
+        // Stochastic depth grows evenly from the first block to the last.
+        let rate = total > 1 ? dropRate * Float(made) / Float(total - 1) : 0
+        return try Block(
+          stage["layers", layer], dim: widths[index], scaleStart: scaleStart, dropRate: rate, activation)
       }
+      return (downsampling, blocks)
     }
-    let features = flatten(adaptiveAveragePool(norm(x, pass, then: .relu), output: 1))
-    return flatten(head(dropout(features, rate: pass.dropout ?? 0, pass), pass), from: 0)
+    norm = try LayerNorm(
+      scope["layernorm"], last, eps: configuration.float("layer_norm_eps", default: 1e-12, in: 0...1))
+    featureCount = last
+    smallestSide = patch << (widths.count - 1)
   }
 
-  static let atto = Architecture(
-    name: "convnext-atto", modality: .image,
-    summary: "ConvNeXt blocks (40-80-160 channels) behind a convolutional stem.",
-    paper: "Liu et al. 2022, arXiv:2201.03545; Xiao et al. 2021, arXiv:2106.14881",
-    licence: "trained from scratch, no outside weights",
-    preprocessing: .frames(.init(size: 96)), recipe: Recipe(views: 4, minimumShard: 4),
-    build: { scope, _ in try ConvNeXt(scope, widths: [40, 80, 160], depths: [1, 1, 1]) })
+  func features(_ input: Variable, _ pass: Pass) -> Variable { pooled(encoded(input, pass), pass) }
+
+  func outputs(_ inputs: [String: Variable], _ pass: Pass) throws -> [String: Variable] {
+    let map = encoded(try pixelValues(inputs), pass)
+    return ["last_hidden_state": map, "pooler_output": pooled(map, pass)]
+  }
+
+  /// A stage's downsampling belongs to its first block.
+  var stages: [[String]] {
+    var stages = [["embeddings."]]
+    for (index, stage) in stagesOfBlocks.enumerated() {
+      let name = "encoder.stages.\(index)."
+      var blocks = stage.blocks.indices.map { [name + "layers.\($0)."] }
+      if blocks.isEmpty { blocks = [[]] }
+      if stage.downsampling != nil { blocks[0].append(name + "downsampling_layer.") }
+      stages += blocks.filter { !$0.isEmpty }
+    }
+    return stages + [["layernorm."]]
+  }
+
+  /// `[B, C, H, W]` → `[B, D, H/32, W/32]`
+  private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
+    var x = patchNorm.overChannels(patches(pixels, pass), pass)
+    for (downsampling, blocks) in stagesOfBlocks {
+      if let downsampling { x = downsampling(x, pass) }
+      for block in blocks { x = block(x, pass) }
+    }
+    return x
+  }
+
+  /// The mean over positions under the last norm: `[B, D, h, w]` → `[B, D]`
+  private func pooled(_ map: Variable, _ pass: Pass) -> Variable { norm(mean(map, axes: [2, 3]), pass) }
+
+  static let family = BackboneFamily(
+    name: "convnext", modelTypes: ["convnext"],
+    make: { try ConvNeXt($0, $1) },
+    rename: { key in
+      if key.hasPrefix("classifier.") { return nil }
+      return key.hasPrefix("convnext.") ? String(key.dropFirst("convnext.".count)) : key
+    },
+    preprocessing: { configuration, processor in
+      try frames(processor, size: configuration.side("image_size", default: 224), .imageNet)
+    })
+
+  static let tiny = Architecture(
+    name: "convnext-tiny", modality: .image, family: family,
+    configuration: """
+      {"model_type": "convnext", "architectures": ["ConvNextModel"]}
+      """,
+    summary: "ConvNeXt of 18 blocks (96-192-384-768 channels).",
+    paper: "Liu et al. 2022, arXiv:2201.03545",
+    licence: "code and weights of facebook/convnext-tiny-224: Apache 2.0", recipe: Recipe(views: 4))
 }

@@ -20,12 +20,16 @@ public struct MultiHeadAttention {
 
   /// Makes the four projections below `scope`.
   ///
+  /// - Parameter inputBias: whether queries, keys and values have biases.
   /// - Traps: unless `heads` divides `dim`.
-  public init(_ scope: ParameterScope, dim: Int, heads: Int, names: Names = Names(), initial: Initial? = nil) throws {
+  public init(
+    _ scope: ParameterScope, dim: Int, heads: Int, names: Names = Names(), inputBias: Bool = true,
+    initial: Initial? = nil
+  ) throws {
     precondition(dim % heads == 0, "attention: \(heads) heads of width \(dim)")
-    query = try Linear(scope[names.query], in: dim, out: dim, initial: initial)
-    key = try Linear(scope[names.key], in: dim, out: dim, initial: initial)
-    value = try Linear(scope[names.value], in: dim, out: dim, initial: initial)
+    query = try Linear(scope[names.query], in: dim, out: dim, bias: inputBias, initial: initial)
+    key = try Linear(scope[names.key], in: dim, out: dim, bias: inputBias, initial: initial)
+    value = try Linear(scope[names.value], in: dim, out: dim, bias: inputBias, initial: initial)
     output = try Linear(scope[names.output], in: dim, out: dim, initial: initial)
     self.heads = heads
   }

@@ -14,7 +14,7 @@ struct ModelsCommand: ParsableCommand {
         unmask models list
         unmask models describe audio-cnn
       """,
-    subcommands: [ModelsList.self, ModelsDescribe.self])
+    subcommands: [ModelsList.self, ModelsDescribe.self, ModelsCheck.self])
 }
 
 /// One line an architecture.
@@ -100,7 +100,7 @@ struct ModelFacts: Encodable {
   }
 }
 
-private func prettyJSON(_ value: some Encodable) throws -> String {
+func prettyJSON(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
   return String(decoding: try encoder.encode(value), as: UTF8.self)

@@ -1,0 +1,30 @@
+import Autograd
+
+/// The activation between two linear layers, by the name that a `config.json` gives it.
+enum Activation: String, CaseIterable {
+  case gelu
+  case geluTanh = "gelu_pytorch_tanh"
+  case geluNew = "gelu_new"
+  case quickGelu = "quick_gelu"
+  case relu
+  case silu
+  case swish
+
+  /// The one that `hidden_act` names.
+  ///
+  /// - Throws: `ModelError` naming the file and the activations that there are.
+  init(_ configuration: ModelConfiguration, _ key: String = "hidden_act", default: Activation) throws {
+    self = Activation(
+      rawValue: try configuration.string(key, default: `default`.rawValue, allowed: Self.allCases.map(\.rawValue)))!
+  }
+
+  func callAsFunction(_ x: Variable) -> Variable {
+    switch self {
+    case .gelu: Autograd.gelu(x)
+    case .geluTanh, .geluNew: Autograd.geluTanh(x)
+    case .quickGelu: Autograd.quickGelu(x)
+    case .relu: Autograd.relu(x)
+    case .silu, .swish: Autograd.silu(x)
+    }
+  }
+}

@@ -15,7 +15,7 @@ let layers: [(name: String, imports: [String])] = [
   ("SampleData", ["Files", "CLibAV"]),
   ("Evaluation", ["Files", "CGSL"]),
   ("Datasets", ["Files", "Media", "Evaluation"]),
-  ("Models", ["NN", "Autograd", "Tensor", "SafeTensors"]),
+  ("Models", ["Files", "NN", "Autograd", "Tensor", "SafeTensors"]),
   (
     "Training",
     [

@@ -1,3 +1,4 @@
+import Files
 /// Every architecture that an experiment can name. To add one: a file beside the others, and its line here.
 public enum ModelRegistry {
   /// All entries, image, audio, then video.
@@ -40,23 +41,19 @@ public enum ModelRegistry {
   /// - Throws: `ModelError` naming the nearest one.
   public static func find(_ name: String) throws -> Architecture {
     if let entry = all.first(where: { $0.name == name }) { return entry }
-    let nearest = all.map(\.name).min { distance($0, name) < distance($1, name) }!
     throw ModelError(
-      "no architecture is called \"\(name)\"; the nearest is \"\(nearest)\", `unmask models list` shows all")
+      "no architecture is called \"\(name)\"; \(suggestion(name, among: all.map(\.name))), `unmask models list` shows all"
+    )
   }
 
-  /// Single-character edits between two names.
-  private static func distance(_ a: String, _ b: String) -> Int {
-    var row = Array(0...b.utf8.count)
-    for (i, x) in a.utf8.enumerated() {
-      var corner = row[0]
-      row[0] = i + 1
-      for (j, y) in b.utf8.enumerated() {
-        let replaced = corner + (x == y ? 0 : 1)
-        corner = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, corner + 1)
-      }
-    }
-    return row.last!
-  }
+  /// A bidirectional LSTM of two layers over the features of 16 frames, 512 each, without the network that makes them:
+  /// what benchmarks measure. No experiment names it, and its preprocessing is a placeholder.
+  ///
+  /// - Shapes: `[B, 16, 512]` → `[B]`
+  public static let frameLSTM = Architecture(
+    name: "lstm", modality: .video, summary: "LSTM over 16 frames' features.", paper: VideoLSTM.entry.paper,
+    licence: VideoLSTM.entry.licence, preprocessing: VideoLSTM.entry.preprocessing, recipe: VideoLSTM.entry.recipe,
+    build: { scope, _ in
+      try Detector(scope, backbone: SequenceLSTM(scope, inputs: 512, hidden: 256, layers: 2, bidirectional: true))
+    })
 }

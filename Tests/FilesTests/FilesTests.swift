@@ -110,3 +110,18 @@ import Testing
     }
   }
 }
+
+@Suite struct `nearest name` {
+  let names = ["audio-cnn", "convnext-tiny", "r3d-18"]
+
+  @Test(arguments: [
+    ("audio-cn", "audio-cnn"), ("convnet-tiny", "convnext-tiny"), ("R3D18", "r3d-18"), ("dr3-18", "r3d-18"),
+  ])
+  func `is the one with the fewest edits`(written: String, meant: String) {
+    #expect(suggestion(written, among: names) == "did you mean \"\(meant)\"?")
+  }
+
+  @Test func `is none where all are far`() {
+    #expect(suggestion("xyz", among: names) == "valid are audio-cnn, convnext-tiny, r3d-18")
+  }
+}

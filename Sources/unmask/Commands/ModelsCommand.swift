@@ -71,7 +71,7 @@ struct ModelsDescribe: ParsableCommand {
       ("training", facts.training), ("paper", facts.paper), ("licence", facts.licence),
     ] { print("  \(key.padded(to: 12))\(value)") }
     guard tensors else { return }
-    let store = ParameterStore(seed: 0)
+    let store = ParameterStore.outline()
     _ = try entry.build(store.root, entry.preprocessing)
     for parameter in store.parameters { print("  \(parameter.name) \(parameter.value.shape)") }
     for buffer in store.buffers { print("  \(buffer.name) \(buffer.value.shape) (buffer)") }
@@ -84,7 +84,7 @@ struct ModelFacts: Encodable {
   let parameters: Int
 
   init(_ entry: Architecture) throws {
-    let store = ParameterStore(seed: 0)
+    let store = ParameterStore.outline()
     _ = try entry.build(store.root, entry.preprocessing)
     (name, modality, summary) = (entry.name, entry.modality.rawValue, entry.summary)
     (input, paper, licence) = (entry.preprocessing.parts, entry.paper, entry.licence)

@@ -11,6 +11,8 @@ public enum ModelRegistry {
       ConvNeXt.tiny,
     ] + EfficientNet.sizes + [
       AudioCNN.entry,
+      Wav2Vec2.base,
+      HuBERT.base,
       MFCCLogistic.entry,
       TemporalDifference.entry,
       R3D.r3d18,
@@ -23,7 +25,8 @@ public enum ModelRegistry {
   ]
 
   /// Every family of checkpoints that some architecture reads.
-  public static let families: [BackboneFamily] = imageFamilies + [R3D.family, SequenceLSTM.family]
+  public static let families: [BackboneFamily] =
+    imageFamilies + [Wav2Vec2.family, HuBERT.family, R3D.family, SequenceLSTM.family]
 
   /// The family that reads a `config.json`, by its `model_type` or, where it has none, its `architecture`.
   ///

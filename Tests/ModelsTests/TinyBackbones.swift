@@ -50,6 +50,16 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
        "strides": [1, 2, 2], "num_block_repeats": [1, 2, 2], "expand_ratios": [1, 6, 4], "depthwise_padding": [1],
        "drop_connect_rate": 0.1}
       """),
+    tiny(
+      "wav2vec2-base", [2000],
+      """
+      {"model_type": "wav2vec2", \(speech)}
+      """),
+    tiny(
+      "hubert-base", [2000],
+      """
+      {"model_type": "hubert", \(speech), "do_stable_layer_norm": true, "feat_extract_norm": "layer"}
+      """),
     tiny("r3d-18", [3, 6, 24, 24], #"{"model_type": "r3d", "widths": [6, 8, 12], "layers": [1, 2, 1]}"#),
     tiny(
       "lstm", [3, 4, 32, 32],
@@ -57,6 +67,12 @@ struct TinyModel: Sendable, CustomTestStringConvertible {
       {"model_type": "convnext", "hidden_sizes": [12, 16], "depths": [1, 1], "layer_scale_init_value": 0.5}
       """),
   ]
+
+  private static let speech = """
+    "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "num_hidden_layers": 2,
+    "conv_dim": [16, 16, 16], "conv_kernel": [10, 3, 3], "conv_stride": [5, 2, 2], "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "mask_time_prob": 0
+    """
 
   private static func tiny(_ name: String, _ partShape: [Int], _ configuration: String) -> TinyModel {
     do {

@@ -1,4 +1,5 @@
 import Autograd
+import Tensor
 
 /// The activation between two linear layers, by the name that a `config.json` gives it.
 enum Activation: String, CaseIterable {
@@ -18,13 +19,16 @@ enum Activation: String, CaseIterable {
       rawValue: try configuration.string(key, default: `default`.rawValue, allowed: Self.allCases.map(\.rawValue)))!
   }
 
-  func callAsFunction(_ x: Variable) -> Variable {
+  /// The function, as layers that compute it within their own passes take it.
+  var operation: UnaryOperation {
     switch self {
-    case .gelu: Autograd.gelu(x)
-    case .geluTanh, .geluNew: Autograd.geluTanh(x)
-    case .quickGelu: Autograd.quickGelu(x)
-    case .relu: Autograd.relu(x)
-    case .silu, .swish: Autograd.silu(x)
+    case .gelu: .gelu
+    case .geluTanh, .geluNew: .geluTanh
+    case .quickGelu: .quickGelu
+    case .relu: .relu
+    case .silu, .swish: .silu
     }
   }
+
+  func callAsFunction(_ x: Variable) -> Variable { map(x, operation) }
 }

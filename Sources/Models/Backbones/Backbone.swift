@@ -83,6 +83,6 @@ public struct Detector: Network {
   ///
   /// - Shapes: `[B, featureCount]` → `[B]`
   public func logits(features: Variable, _ pass: Pass) -> Variable {
-    flatten(head(features, pass), from: 0)
+    flatten(head(dropout(features, rate: pass.dropout ?? 0, pass), pass), from: 0)
   }
 }

@@ -34,36 +34,11 @@ func checked(
   return input
 }
 
-/// Statistics of natural pictures as the families' own processors use them.
-enum PixelStatistics {
-  case imageNet, clip
-
-  var mean: [Float] {
-    switch self {
-    case .imageNet: [0.485, 0.456, 0.406]
-    case .clip: [0.48145466, 0.4578275, 0.40821073]
-    }
-  }
-
-  var deviation: [Float] {
-    switch self {
-    case .imageNet: [0.229, 0.224, 0.225]
-    case .clip: [0.26862954, 0.26130258, 0.27577711]
-    }
-  }
-}
-
-/// Frames of `size` pixels, with the mean and deviation of `preprocessor_config.json` where there is one.
+/// `x + branch`, the sum made within the branch's last layer unless stochastic depth comes between them.
 ///
-/// - Throws: `ModelError` for a processor that no picture can be prepared with.
-func frames(_ processor: ModelConfiguration?, size: Int, _ usual: PixelStatistics) throws -> Preprocessing {
-  let mean = try processor?.doubles("image_mean", default: [], count: 3).map(Float.init) ?? []
-  let deviation = try processor?.doubles("image_std", default: [], count: 3).map(Float.init) ?? []
-  let input = Preprocessing.frames(
-    .init(
-      size: size, mean: mean.isEmpty ? usual.mean : mean, deviation: deviation.isEmpty ? usual.deviation : deviation))
-  try input.validate()
-  return input
+/// - Parameter branch: gives its result added to what it is handed, or alone if that is nil.
+func residual(_ x: Variable, dropRate: Float, _ pass: Pass, _ branch: (Variable?) -> Variable) -> Variable {
+  pass.training && dropRate > 0 ? x + dropPath(branch(nil), rate: dropRate, pass) : branch(x)
 }
 
 /// Tokens of non-overlapping patches.

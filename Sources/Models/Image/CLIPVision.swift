@@ -28,8 +28,8 @@ struct CLIPVision: ImageBackbone {
 
     /// `[B, N, D]` → the same
     func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-      let x = x + attention(norm1(x, pass), pass)
-      return x + project(activation(expand(norm2(x, pass), pass)), pass)
+      let x = attention(norm1(x, pass), pass, residual: x)
+      return feedForward(norm2(x, pass), expand, activation.operation, project, pass, residual: x)
     }
   }
 
@@ -106,7 +106,7 @@ struct CLIPVision: ImageBackbone {
     let whole = concat([repeated(pass[classEmbedding], batch: pixels.shape[0], width: dim), tokens], axis: 1)
     let trained = reshape(pass[positions], [1, -1, dim])
     let x = whole + interpolatePositionEmbeddings(trained, to: grid, resizing: .size)
-    return blocks.reduce(before(x, pass)) { x, block in block(x, pass) }
+    return blocks.reduce(before(x, pass)) { x, block in pass.block(x) { block($0, $1) } }
   }
 
   /// The class token under the last norm: `[B, 1 + N, D]` → `[B, D]`
@@ -126,7 +126,8 @@ struct CLIPVision: ImageBackbone {
     },
     preprocessing: { configuration, processor in
       let tower = try configuration.section("vision_config") ?? configuration
-      return try frames(processor, size: tower.side("image_size", default: 224), .clip)
+      return .frames(
+        try ImageProcessor.clip.frames(processor, imageSize: tower.side("image_size", default: 224)))
     })
 
   static let basePatch32 = Architecture(

@@ -14,24 +14,29 @@ struct ConvNeXt: ImageBackbone {
     let expand, project: Linear
     let scale: Parameter?  // [C]
     let activation: Activation
-    let dropRate: Float
+    // Stochastic depth grows evenly from the first block to the last.
+    let total, share: Float
 
-    init(_ scope: ParameterScope, dim: Int, scaleStart: Float, dropRate: Float, _ activation: Activation) throws {
+    init(
+      _ scope: ParameterScope, dim: Int, scaleStart: Float, dropRate: (total: Float, share: Float),
+      _ activation: Activation
+    ) throws {
       let initial = Initial.truncatedNormal(0.02)
       depthwise = try Conv2d(scope["dwconv"], in: dim, out: dim, kernel: 7, padding: 3, groups: dim, initial: initial)
       norm = try LayerNorm(scope["layernorm"], dim, eps: 1e-6)
       expand = try Linear(scope["pwconv1"], in: dim, out: 4 * dim, initial: initial)
       project = try Linear(scope["pwconv2"], in: 4 * dim, out: dim, initial: initial)
       scale = scaleStart > 0 ? try scope.parameter("layer_scale_parameter", [dim], .constant(scaleStart)) : nil
-      (self.activation, self.dropRate) = (activation, dropRate)
+      (self.activation, total, share) = (activation, dropRate.total, dropRate.share)
     }
 
     /// `[B, C, H, W]` → the same
     func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
       let y = norm(channelsToEnd(depthwise(x, pass)), pass)  // [B, H, W, C]
-      let mixed = project(activation(expand(y, pass)), pass)
-      let scaled = scale.map { mixed * pass[$0] } ?? mixed
-      return x + dropPath(channelsFirst(scaled), rate: dropRate, pass)
+      return channelsFirst(
+        residual(channelsToEnd(x), dropRate: (pass.dropPath ?? total) * share, pass) {
+          feedForward(y, expand, activation.operation, project, pass, scale: scale, residual: $0)
+        })
     }
   }
 
@@ -82,10 +87,9 @@ struct ConvNeXt: ImageBackbone {
         : try Downsampling(stage["downsampling_layer"], in: widths[index - 1], out: widths[index], stride: 2)
       let blocks = try (0..<depths[index]).map { layer in
         defer { made += 1 }
-        // Stochastic depth grows evenly from the first block to the last.
-        let rate = total > 1 ? dropRate * Float(made) / Float(total - 1) : 0
+        let share = Float(made) / Float(max(1, total - 1))
         return try Block(
-          stage["layers", layer], dim: widths[index], scaleStart: scaleStart, dropRate: rate, activation)
+          stage["layers", layer], dim: widths[index], scaleStart: scaleStart, dropRate: (dropRate, share), activation)
       }
       return (downsampling, blocks)
     }
@@ -119,8 +123,8 @@ struct ConvNeXt: ImageBackbone {
   private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
     var x = patchNorm.overChannels(patches(pixels, pass), pass)
     for (downsampling, blocks) in stagesOfBlocks {
-      if let downsampling { x = downsampling(x, pass) }
-      for block in blocks { x = block(x, pass) }
+      if let downsampling { x = pass.block(x) { downsampling($0, $1) } }
+      for block in blocks { x = pass.block(x) { block($0, $1) } }
     }
     return x
   }
@@ -136,7 +140,8 @@ struct ConvNeXt: ImageBackbone {
       return key.hasPrefix("convnext.") ? String(key.dropFirst("convnext.".count)) : key
     },
     preprocessing: { configuration, processor in
-      try frames(processor, size: configuration.side("image_size", default: 224), .imageNet)
+      .frames(
+        try ImageProcessor.convNext.frames(processor, imageSize: configuration.side("image_size", default: 224)))
     })
 
   static let tiny = Architecture(

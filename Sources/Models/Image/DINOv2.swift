@@ -30,16 +30,16 @@ struct DINOv2: ImageBackbone {
         output: try Linear(scope["weights_out"], in: width, out: dim, initial: initial))
     }
 
-    /// `[B, N, D]` → the same
-    func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    /// λ · mlp(x) + residual: `[B, N, D]` → the same
+    func callAsFunction(_ x: Variable, _ pass: Pass, scale: Parameter, residual: Variable?) -> Variable {
       switch self {
       case .plain(let expand, let project, let activation):
-        return project(activation(expand(x, pass)), pass)
+        return feedForward(x, expand, activation.operation, project, pass, scale: scale, residual: residual)
       case .gated(let input, let output):
         let both = input(x, pass)  // [B, N, 2W], the gate first
         let width = both.shape[2] / 2
-        return output(
-          silu(slice(both, axis: 2, 0..<width)) * slice(both, axis: 2, width..<2 * width), pass)
+        let gated = silu(slice(both, axis: 2, 0..<width)) * slice(both, axis: 2, width..<2 * width)
+        return output(gated, pass, scale: scale, residual: residual)
       }
     }
   }
@@ -48,7 +48,7 @@ struct DINOv2: ImageBackbone {
   private struct Block {
     let norm1, norm2: LayerNorm
     let attention: MultiHeadAttention
-    let feedForward: FeedForward
+    let layers: FeedForward
     let scale1, scale2: Parameter  // [D]
     let dropRate: Float
 
@@ -63,7 +63,7 @@ struct DINOv2: ImageBackbone {
       scale1 = try scope["layer_scale1"].parameter("lambda1", [dim], .constant(start))
       norm2 = try LayerNorm(scope["norm2"], dim, eps: eps)
       let ratio = try configuration.double("mlp_ratio", default: 4, in: 0.1...64)
-      feedForward = try FeedForward(
+      layers = try FeedForward(
         scope["mlp"], dim: dim, hidden: Int(Double(dim) * ratio),
         gated: configuration.bool("use_swiglu_ffn", default: false), Activation(configuration, default: .gelu))
       scale2 = try scope["layer_scale2"].parameter("lambda1", [dim], .constant(start))
@@ -72,8 +72,9 @@ struct DINOv2: ImageBackbone {
 
     /// `[B, N, D]` → the same
     func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-      let x = x + dropPath(attention(norm1(x, pass), pass) * pass[scale1], rate: dropRate, pass)
-      return x + dropPath(feedForward(norm2(x, pass), pass) * pass[scale2], rate: dropRate, pass)
+      let dropRate = pass.dropPath ?? dropRate
+      let y = residual(x, dropRate: dropRate, pass) { attention(norm1(x, pass), pass, scale: scale1, residual: $0) }
+      return residual(y, dropRate: dropRate, pass) { layers(norm2(y, pass), pass, scale: scale2, residual: $0) }
     }
   }
 
@@ -162,7 +163,9 @@ struct DINOv2: ImageBackbone {
           slice(x, axis: 1, 1..<x.shape[1]),
         ], axis: 1)
     }
-    return blocks.reduce(dropout(x, rate: dropoutRate, pass)) { x, block in block(x, pass) }
+    return blocks.reduce(dropout(x, rate: pass.dropout ?? dropoutRate, pass)) { x, block in
+      pass.block(x) { block($0, $1) }
+    }
   }
 
   static let family = BackboneFamily(
@@ -175,8 +178,8 @@ struct DINOv2: ImageBackbone {
       }
       return key
     },
-    // The published sizes are trained at 518 pixels and used at 224.
-    preprocessing: { _, processor in try frames(processor, size: 224, .imageNet) })
+    // The published sizes are trained at 518 pixels and used at 224, which their processor says.
+    preprocessing: { _, processor in .frames(try ImageProcessor.bit.frames(processor)) })
 
   static let small = Architecture(
     name: "dinov2-small", modality: .image, family: family,

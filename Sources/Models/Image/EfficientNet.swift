@@ -109,7 +109,7 @@ struct EfficientNet: ImageBackbone {
       if let expand { x = activation(expand.norm(expand.convolution(x, pass), pass)) }
       x = gate(activation(depthwise.norm(depthwise.convolution(x, pass), pass)), pass)
       x = project.norm(project.convolution(x, pass), pass)
-      return isResidual ? input + dropout(x, rate: dropRate, pass) : x
+      return isResidual ? input + dropout(x, rate: pass.dropPath ?? dropRate, pass) : x
     }
   }
 
@@ -193,7 +193,7 @@ struct EfficientNet: ImageBackbone {
   /// `[B, C, H, W]` → `[B, D, H/32, W/32]`
   private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
     var x = activation(stem.norm(stem.convolution(pixels, pass), pass))
-    for block in blocks { x = block(x, pass) }
+    for block in blocks { x = pass.block(x) { block($0, $1) } }
     return activation(top.norm(top.convolution(x, pass), pass))
   }
 
@@ -209,7 +209,8 @@ struct EfficientNet: ImageBackbone {
       return key.hasPrefix("efficientnet.") ? String(key.dropFirst("efficientnet.".count)) : key
     },
     preprocessing: { configuration, processor in
-      try frames(processor, size: configuration.side("image_size", default: 600), .imageNet)
+      .frames(
+        try ImageProcessor.efficientNet.frames(processor, imageSize: configuration.side("image_size", default: 600)))
     })
 
   /// The eight published sizes. `depthwise_padding` lists blocks whose input has an odd side at the usual picture size.

@@ -75,7 +75,7 @@ struct R3D: Backbone {
 
   func features(_ input: Variable, _ pass: Pass) -> Variable {
     var x = stem.norm(stem.convolution(input, pass), pass, then: .relu)
-    for block in layers.joined() { x = block(x, pass) }
+    for block in layers.joined() { x = pass.block(x) { block($0, $1) } }
     return flatten(adaptiveAveragePool(x, output: 1))
   }
 

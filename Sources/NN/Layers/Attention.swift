@@ -34,12 +34,18 @@ public struct MultiHeadAttention {
     self.heads = heads
   }
 
-  /// - Shapes: `x [B, N, dim]`, `mask` broadcasts to `[B, heads, N, N]` → `[B, N, dim]`
-  public func callAsFunction(_ x: Variable, mask: Tensor? = nil, causal: Bool = false, _ pass: Pass) -> Variable {
+  /// Attention; then, in the last projection's own pass, times `scale` and plus `residual`.
+  ///
+  /// - Shapes: `x [B, N, dim]`, `mask` broadcasts to `[B, heads, N, N]`, `scale [dim]?`, `residual [B, N, dim]?` →
+  ///   `[B, N, dim]`
+  public func callAsFunction(
+    _ x: Variable, mask: Tensor? = nil, causal: Bool = false, _ pass: Pass, scale: Parameter? = nil,
+    residual: Variable? = nil
+  ) -> Variable {
     let (B, N, dim) = (x.shape[0], x.shape[1], x.shape[2])
     func split(_ x: Variable) -> Variable { transpose(reshape(x, [B, N, heads, dim / heads]), 1, 2) }
     let mixed = scaledDotProductAttention(
       split(query(x, pass)), split(key(x, pass)), split(value(x, pass)), mask: mask, causal: causal)
-    return output(reshape(transpose(mixed, 1, 2), [B, N, dim]), pass)
+    return output(reshape(transpose(mixed, 1, 2), [B, N, dim]), pass, scale: scale, residual: residual)
   }
 }

@@ -193,7 +193,11 @@ public struct CoordinatorMachine: Sendable {
     case .bye(let bye): leave(id, bye.reason, now)
     case .jobFinished(let finished): jobFinished(id, peer, finished, now)
     case .jobFailed(let failed): jobFailed(id, peer, failed, now)
-    default: break  // messages about files, sums and metrics do not come here
+    case .hello, .statusRequest: break  // answered above
+    case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log: break  // they do not come here
+    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
+      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply:
+      break  // a worker does not send them
     }
   }
 

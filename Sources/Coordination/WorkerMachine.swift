@@ -219,7 +219,12 @@ public struct WorkerMachine: Sendable {
       decide(
         .forget(token: closed.token),
         closed.isAccepted ? "" : "the result of job \(lease.assign.job.id) is not taken: \(closed.reason)")
-    default: break
+    case .heartbeatSeen: break  // that it came is all it says
+    case .welcome, .refuse, .reset, .runEnded, .byeSeen: break  // taken above
+    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult: break  // they do not come here
+    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
+      .reduceSums, .statusRequest, .statusReply:
+      break  // a coordinator does not send them to a worker
     }
   }
 

@@ -86,9 +86,6 @@ extension RunAnalysis {
       "complete_results.csv",
       ["model", "kind", "modality", "architecture", "fold", "threshold_rule", "threshold", "items", "fakes", "failed"]
         + Metric.all.map(\.name) + ["note"])
-    let decided = Set([
-      "accuracy", "balanced_accuracy", "precision", "recall", "false_positive_rate", "f1", "mcc", "kappa",
-    ])
     for entry in entries {
       func add(_ fold: String, _ rule: String, _ threshold: String, _ counts: [Int?], _ values: (Metric) -> Measure) {
         let measures = Metric.all.map(values)
@@ -110,9 +107,7 @@ extension RunAnalysis {
       add("mean", "chosen", "", [nil, nil, nil]) { entry.spread($0.name).mean }
       add("sd", "chosen", "", [nil, nil, nil]) { entry.spread($0.name).deviation }
       add("pooled", "chosen", "", [entry.scores.count, fakes, failed]) { entry.pooled[$0.name] }
-      add("pooled", "0.5", "0.500000", [entry.scores.count, fakes, failed]) {
-        decided.contains($0.name) ? entry.pooledAtHalf[$0.name] : entry.pooled[$0.name]
-      }
+      add("pooled", "0.5", "0.500000", [entry.scores.count, fakes, failed]) { entry.pooledAtHalf[$0.name] }
     }
     return table
   }

@@ -36,34 +36,46 @@ extension CoordinatorService {
     }
   }
 
+  /// Every kind of message has its line here, so that the compiler asks for a new one's.
   private func take(_ packet: Packet, from peer: Peer) throws {
     let header = packet.header
     switch packet.message {
     case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest:
-      return try handle(.received(peer, header, packet.message))
-    case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log: break
-    default: return complain(peer.id, "a worker does not send \(packet.message.kind)")
-    }
-    let (isNew, mustGreet) = machine.admit(peer, header, now: monotonicMilliseconds())
-    if mustGreet { return send(.reset(Reset()), to: peer) }
-    guard isNew else { return }
-    switch packet.message {
-    case .uploadBegin(let begin): try uploadBegin(begin, peer, header)
+      try handle(.received(peer, header, packet.message))
+    case .uploadBegin(let begin):
+      guard admit(peer, header) else { return }
+      try uploadBegin(begin, peer, header)
     case .uploadChunk(let chunk):
+      guard admit(peer, header) else { return }
       answer(try store.append(chunk, packet.frames[0], from: header.sender), chunk.transfer, peer)
       try finishUpload(peer)
-    case .downloadWant(let want): download(want, peer)
-    case .reduceSums(let sums): try reduce(sums, packet.frames, peer, header)
+    case .downloadWant(let want):
+      guard admit(peer, header) else { return }
+      download(want, peer)
+    case .reduceSums(let sums):
+      guard admit(peer, header) else { return }
+      try reduce(sums, packet.frames, peer, header)
     case .metrics(let metrics):
+      guard admit(peer, header) else { return }
       guard case .success = machine.authorize(peer, header, job: metrics.job, token: metrics.token) else { return }
       record(
         metrics.metrics.map { ($0.name, $0.value) }, epoch: metrics.epoch, job: metrics.job,
         from: machine.name(of: peer) ?? "?")
     case .log(let log):
+      guard admit(peer, header) else { return }
       guard case .success = machine.authorize(peer, header, job: log.job, token: log.token) else { return }
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")
-    default: break
+    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
+      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply:
+      complain(peer.id, "a worker does not send \(packet.message.kind)")
     }
+  }
+
+  /// Whether a message that does not go to the machine is to be handled; who has not said Hello is told to.
+  private func admit(_ peer: Peer, _ header: Header) -> Bool {
+    let (isNew, mustGreet) = machine.admit(peer, header, now: monotonicMilliseconds())
+    if mustGreet { send(.reset(Reset()), to: peer) }
+    return isNew
   }
 
   // MARK: - Files

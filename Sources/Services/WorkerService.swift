@@ -276,7 +276,11 @@ public final class WorkerService: @unchecked Sendable {
       guard packet.header.session == incarnation, packet.header.sender == machine.session else { return }
       machine.noteTraffic(now: monotonicMilliseconds())
       transfer(packet)
-    default: handle(.received(packet.header, packet.message))
+    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel:
+      handle(.received(packet.header, packet.message))
+    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
+      .reduceSums, .statusRequest, .statusReply:
+      options.logger.warning("a message from the coordinator is dropped: it does not send \(packet.message.kind)")
     }
   }
 

@@ -111,7 +111,9 @@ struct Simulation {
       if isOver { return now }
       guard now < healAt + 120_000 else {
         let open = jobs.map(\.id).filter { ledger.done[$0] == nil }
-        throw Problem(description: "no progress after everything healed: \(open) are not done at \(now) ms")
+        throw Problem(
+          description: "no progress after everything healed: \(open) are not done at \(now) ms; "
+            + "the coordinator has dropped \(coordinator?.dropped ?? 0) of \(events) as repeated or overtaken")
       }
     }
     throw Problem(description: "nothing happens any more")

@@ -6,17 +6,19 @@ import Testing
 
 @Suite struct `messages` {
   @Test func `of every kind survive the wire`() throws {
-    #expect(Set(Samples.messages.map(\.kind)) == Set(MessageKind.allCases))
+    let missing = Set(MessageKind.allCases).subtracting(Samples.messages.map(\.kind))
+    #expect(missing.isEmpty, "Samples.swift needs a message of each kind")
     for message in Samples.messages {
       let packet = Samples.packet(message)
       #expect(try Packet.decoded(packet.encoded()) == packet)
     }
   }
 
-  /// The bytes of version 1. They change only together with `Header.protocolVersion`: then write them anew with
-  /// UNMASK_WRITE_GOLDEN=1.
+  /// The bytes of this protocol version. They change only together with `Header.protocolVersion`: raise it, remove the
+  /// old file, and write the new one with UNMASK_WRITE_GOLDEN=1.
   @Test func `have the bytes that other processes expect`() throws {
-    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/wire/golden-1.txt")
+    let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/wire")
+      .appending(path: "golden-\(Header.protocolVersion).txt")
     let lines = Samples.messages.map { message in
       let frames = Samples.packet(message).encoded().map {
         $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
@@ -26,10 +28,12 @@ import Testing
     if ProcessInfo.processInfo.environment["UNMASK_WRITE_GOLDEN"] != nil {
       try lines.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
     }
-    let golden = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map(String.init)
-    #expect(golden.count == lines.count)
-    for (expected, line) in zip(golden, lines) { #expect(expected == line) }
-    #expect(Header.protocolVersion == 1, "write golden-\(Header.protocolVersion).txt")
+    guard let golden = try? String(contentsOf: file, encoding: .utf8).split(separator: "\n").map(String.init) else {
+      Issue.record("there is no \(file.lastPathComponent): write it with UNMASK_WRITE_GOLDEN=1")
+      return
+    }
+    let changed = Set(Set(golden).symmetricDifference(lines).map { $0.prefix { $0 != " " } })
+    #expect(changed.isEmpty, "raise Header.protocolVersion, then write its golden file with UNMASK_WRITE_GOLDEN=1")
   }
 
   @Test func `of another version are told, and only a refusal is read`() throws {
@@ -138,18 +142,20 @@ import Testing
     let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Protocols/wire.proto")
     var known: Set<String> = ["bytes", "uint32", "uint64", "sint32", "double"]
     var current = ""
+    var messages = 0
     for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
       let words = line.split { " {};".contains($0) }.map(String.init)
       if words.first == "message" {
         if !current.isEmpty { known.insert(current) }
         current = words[1]
+        messages += 1
       } else if words.contains("="), !line.hasPrefix("syntax"),
         let type = words.first == "repeated" ? words[1] : words.first
       {
         #expect(known.contains(type), "\(current) uses \(type) before it is complete")
       }
     }
-    #expect(current == "StatusReply")
+    #expect(messages >= MessageKind.allCases.count, "the messages of wire.proto were not found")
   }
 
   @Test func `counts CRC-32C as everybody does`() {

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "wire.pb-c.h"
+#include "wire.types.h"
 
 // Decodes a message; at most `limit` bytes are allocated for it (protobuf-c may need 56 bytes for one byte of input).
 // NULL if the bytes are no such message or need more. Release with `unmask_release`.
@@ -11,44 +12,3 @@ void unmask_release(ProtobufCMessage *message);
 
 // CRC-32C (Castagnoli) of bytes, continuing from an earlier value; 0 to begin.
 uint32_t unmask_crc32c(uint32_t crc, const void *bytes, size_t count);
-
-// Swift 6 does not take C's constant structs for safe globals, so each descriptor has a function.
-#define UNMASK_TYPE(name) \
-  static inline const ProtobufCMessageDescriptor *unmask_type_##name(void) { return &unmask__##name##__descriptor; }
-UNMASK_TYPE(artifact_reference)
-UNMASK_TYPE(argument)
-UNMASK_TYPE(job_spec)
-UNMASK_TYPE(job_progress)
-UNMASK_TYPE(held_lease)
-UNMASK_TYPE(hello)
-UNMASK_TYPE(welcome)
-UNMASK_TYPE(refuse)
-UNMASK_TYPE(reset)
-UNMASK_TYPE(heartbeat)
-UNMASK_TYPE(heartbeat_seen)
-UNMASK_TYPE(bye)
-UNMASK_TYPE(bye_seen)
-UNMASK_TYPE(run_ended)
-UNMASK_TYPE(assign)
-UNMASK_TYPE(job_finished)
-UNMASK_TYPE(job_failed)
-UNMASK_TYPE(job_closed)
-UNMASK_TYPE(cancel)
-UNMASK_TYPE(metric)
-UNMASK_TYPE(metrics)
-UNMASK_TYPE(log)
-UNMASK_TYPE(upload_begin)
-UNMASK_TYPE(upload_chunk)
-UNMASK_TYPE(upload_credit)
-UNMASK_TYPE(upload_done)
-UNMASK_TYPE(download_want)
-UNMASK_TYPE(download_chunk)
-UNMASK_TYPE(download_failed)
-UNMASK_TYPE(node)
-UNMASK_TYPE(reduce_sums)
-UNMASK_TYPE(reduce_result)
-UNMASK_TYPE(status_request)
-UNMASK_TYPE(worker_status)
-UNMASK_TYPE(job_status)
-UNMASK_TYPE(status_reply)
-#undef UNMASK_TYPE

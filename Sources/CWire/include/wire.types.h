@@ -1,0 +1,40 @@
+// Generated from Protocols/wire.proto by Scripts/generate-wire. Swift 6 does not take the constant structs of C for
+// safe globals, so each descriptor has a function.
+#pragma once
+#include "wire.pb-c.h"
+static inline const ProtobufCMessageDescriptor *unmask_type_artifact_reference(void) { return &unmask__artifact_reference__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_argument(void) { return &unmask__argument__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_spec(void) { return &unmask__job_spec__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_progress(void) { return &unmask__job_progress__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_held_lease(void) { return &unmask__held_lease__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_hello(void) { return &unmask__hello__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_welcome(void) { return &unmask__welcome__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_refuse(void) { return &unmask__refuse__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_reset(void) { return &unmask__reset__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_heartbeat(void) { return &unmask__heartbeat__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_heartbeat_seen(void) { return &unmask__heartbeat_seen__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_bye(void) { return &unmask__bye__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_bye_seen(void) { return &unmask__bye_seen__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_run_ended(void) { return &unmask__run_ended__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_assign(void) { return &unmask__assign__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_finished(void) { return &unmask__job_finished__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_failed(void) { return &unmask__job_failed__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_closed(void) { return &unmask__job_closed__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_cancel(void) { return &unmask__cancel__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_metric(void) { return &unmask__metric__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_metrics(void) { return &unmask__metrics__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_log(void) { return &unmask__log__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_upload_begin(void) { return &unmask__upload_begin__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_upload_chunk(void) { return &unmask__upload_chunk__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_upload_credit(void) { return &unmask__upload_credit__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_upload_done(void) { return &unmask__upload_done__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_download_want(void) { return &unmask__download_want__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_download_chunk(void) { return &unmask__download_chunk__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_download_failed(void) { return &unmask__download_failed__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_node(void) { return &unmask__node__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_reduce_sums(void) { return &unmask__reduce_sums__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_reduce_result(void) { return &unmask__reduce_result__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_status_request(void) { return &unmask__status_request__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_worker_status(void) { return &unmask__worker_status__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_job_status(void) { return &unmask__job_status__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_status_reply(void) { return &unmask__status_reply__descriptor; }

@@ -4,7 +4,7 @@ usage: python3 Scripts/parity/torch_checkpoints.py        (needs torch and safet
 """
 import collections, io, json, os, pathlib, pickle, struct, zipfile
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 out = pathlib.Path(__file__).resolve().parents[2] / "Tests/Fixtures/checkpoints"
 out.mkdir(parents=True, exist_ok=True)
@@ -33,11 +33,15 @@ for name, content in readable.items():
     save_file({k: (v.float() if v.dtype == torch.float64 else v).detach().contiguous().clone() for k, v in tensors.items()},
               out / f"{name}.safetensors", {"made_by": f"torch {torch.__version__}"})
 
+# A published layout inside the wrapper that training on several devices leaves.
+weights = load_file(out.parent / "layouts/hubert_weight_g/model.safetensors")
+torch.save({"module." + k: v for k, v in weights.items()}, out / "hubert.bin")
+
 # The same with every number of the directory in zip64 fields.
 with zipfile.ZipFile(out / "views.2.pth") as source:
     zipfile.ZIP64_LIMIT = 1
     with zipfile.ZipFile(out / "views.64.pth", "w") as target:
-        for item in source.infolist(): target.writestr(item.filename, source.read(item))
+        for item in source.infolist(): target.writestr(zipfile.ZipInfo(item.filename), source.read(item))
     zipfile.ZIP64_LIMIT = (1 << 31) - 1
 
 # Files to be refused, with a part of the sentence that says why.
@@ -45,9 +49,9 @@ refused = {}
 
 
 def archive(name, reason, data, records=(), method=zipfile.ZIP_STORED, pickle_name="archive/data.pkl"):
-    with zipfile.ZipFile(out / f"refused-{name}.pth", "w", method) as z:
-        z.writestr(pickle_name, data)
-        for key, value in records: z.writestr(key, value)
+    with zipfile.ZipFile(out / f"refused-{name}.pth", "w") as z:
+        # A ZipInfo of its own has no date of today.
+        for key, value in ((pickle_name, data), *records): z.writestr(zipfile.ZipInfo(key), value, method)
     refused[f"refused-{name}.pth"] = reason
 
 

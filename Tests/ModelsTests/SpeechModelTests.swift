@@ -8,13 +8,8 @@ import Testing
 
 @testable import Models
 
-/// Reference cases of wav2vec 2.0 and HuBERT: every output and every gradient.
+/// What reference cases of wav2vec 2.0 and HuBERT do not say.
 @Suite struct `speech models` {
-  static let folders = [
-    "models/wav2vec2_base", "models/wav2vec2_large", "models/hubert_base", "layouts/wav2vec2_pretraining_weight_g",
-    "layouts/hubert_weight_g",
-  ].filter { FileManager.default.fileExists(atPath: Fixtures.at($0).path) }
-
   static func open(_ folder: String) throws -> (ParameterStore, any Backbone) {
     let url = Fixtures.at(folder)
     let entry = try (folder.contains("hubert") ? HuBERT.base : Wav2Vec2.base).configured(by: url)
@@ -23,62 +18,6 @@ import Testing
     let backbone = try entry.family!.make(store.root, entry.configuration!)
     try store.finish()
     return (store, backbone)
-  }
-
-  @Test(arguments: folders)
-  func `give the outputs and gradients of the reference`(folder: String) throws {
-    let meta = try JSON.read(Fixtures.at(folder).appending(path: "meta.json"))
-    let cases = meta["cases"]?.list ?? [.object(["file": .string("case.safetensors")])]
-    for item in cases {
-      let file = try SafeTensorsFile(Fixtures.at(folder).appending(path: item["file"]!.string!))
-      let (store, backbone) = try Self.open(folder)
-      let pass = Pass(training: false, recording: true)
-      var inputs: [String: Variable] = [:]
-      for name in file.names where name.hasPrefix("input.") {
-        let value = try file.tensor(name)
-        inputs[String(name.dropFirst(6))] = value.dtype == .float32 ? pass.leaf(value) : Variable(value)
-      }
-      let outputs = try backbone.outputs(inputs, pass)
-      let expected = file.names.filter { $0.hasPrefix("expected.") && $0 != "expected.loss" }
-      var loss: Variable?
-      for name in expected {
-        let output = try #require(outputs[String(name.dropFirst(9))])
-        let error = relativeError(output.value, try file.tensor(name))
-        #expect(error < 2e-5, "\(folder) \(name): \(error)")
-        let key = "cotangent." + name.dropFirst(9)
-        guard file.shape(of: key) != nil else { continue }
-        let term = mean(output * Variable(try file.tensor(key)))
-        loss = loss.map { $0 + term } ?? term
-      }
-      guard let loss else { continue }
-      let zero = Set((item["gradients_zero_in_exact_arithmetic"]?.list ?? []).compactMap(\.string))
-      let largest = item["largest_gradient_norm"]!.double!
-      var gradients: [String: Tensor] = [:]
-      pass.tape!.backward(from: loss) { index, gradient in
-        if let owner = pass.owner(of: index) {
-          gradients["grad." + owner.name] = gradient
-        } else {
-          gradients["grad_input.input_values"] = gradient
-        }
-      }
-      for name in file.names where name.hasPrefix("grad") {
-        let stored = try file.tensor(name)
-        let gradient = gradients[name] ?? Tensor(zeros: stored.shape)
-        if zero.contains(name) {
-          #expect(gradient.sumOfSquares().squareRoot() < 1e-5 * largest, "\(folder) \(name)")
-        } else if stored.sumOfSquares() == 0 {
-          #expect(gradient.sumOfSquares() == 0, "\(folder) \(name)")
-        } else {
-          let error = relativeError(gradient, stored)
-          #expect(error < 2e-4, "\(folder) \(name): \(error)")
-        }
-      }
-      #expect(Set(gradients.keys).subtracting(file.names).isEmpty)
-      #expect(
-        store.parameters.allSatisfy { parameter in
-          backbone.stages.count { $0.contains(where: parameter.name.hasPrefix) } == 1
-        })
-    }
   }
 
   @Test func `overlook padding when the mask says so`() throws {

@@ -67,16 +67,14 @@ extension Architecture {
 
   /// The tensors of a weights folder under our names; what other heads and towers need is left out.
   ///
-  /// - Throws: `ModelError` or `SafeTensorsError` if there is no `model.safetensors` or it is not well-formed.
+  /// - Throws: `ModelError`, `WeightFileError` or `SafeTensorsError` if there is no `model.safetensors`, nor shards and
+  ///   their index, or they are not well-formed.
   public func checkpoint(in folder: URL) throws -> [String: Tensor] {
     guard let family else {
       throw ModelError("\(name) is trained from scratch and reads no weights folder; remove the key `weights`")
     }
-    let file = folder.appending(path: "model.safetensors")
-    guard FileManager.default.fileExists(atPath: file.path) else {
-      throw ModelError("\(folder.path) has no model.safetensors; `unmask models import` makes one of other formats")
-    }
-    return try family.renamed(SafeTensorsFile(file).tensors(), source: file.path)
+    let weights = try WeightFolder(folder, allowsPickle: false)
+    return try family.renamed(weights.tensors, source: folder.appending(path: weights.files[0]).path)
   }
 
   /// Prefixes of parameters that do not come from `checkpoint`: the head, and what published checkpoints may lack.

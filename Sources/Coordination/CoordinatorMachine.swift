@@ -326,6 +326,8 @@ public struct CoordinatorMachine: Sendable {
       jobs[message.job]!.avoided.insert(id)
       lose(message.token, "worker \(workers[id]!.hello.name) cannot do it: \(message.sentence)", now)
     case .cancelled, .draining:
+      // The heartbeat that says so may be lost; without this the job would come back to the same worker at once.
+      if message.code == .draining { workers[id]!.isDraining = true }
       lose(message.token, "worker \(workers[id]!.hello.name) stopped: \(message.sentence)", now)
     }
   }

@@ -121,6 +121,14 @@ func job(_ id: String, after: [String] = [], group: Int = 1, priority: Int = 0, 
     #expect(end.contains(.giveUp(job: "a", sentence: "s (on worker w2)")) && end.contains(.end(.failed)))
   }
 
+  @Test func `gives nothing more to a worker that says with a failure that it is leaving`() {
+    var bench = Bench([job("a")])
+    let token = bench.hello(1, at: 0).assigned[0].assign.token
+    let failed = JobFailed(job: "a", token: token, code: .draining, sentence: "the worker is leaving")
+    #expect(bench.hear(1, .jobFailed(failed), at: 10).assigned.isEmpty)
+    #expect(bench.hello(2, at: 20).assigned.map(\.peer) == [2])
+  }
+
   @Test func `does not count an attempt that died with its worker`() {
     var bench = Bench([job("a", attempts: 1)])
     for round in 0..<5 {

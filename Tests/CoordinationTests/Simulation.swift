@@ -327,9 +327,12 @@ struct Simulation {
         ledger.checkpoints[job.id] = next
         try decide(
           .checkpointKept(job: job.id, ArtifactReference(name: "c", sha256: "\(next)", size: next)))
-      case .failure:
+      case .failure(let denial):
         refused += 1
-        return queue.put(now + 500, again)  // until we are told to stop, or have said Hello again
+        if denial.mustGreet { return queue.put(now + 500, again) }  // sent again after Hello
+        // As the service does: the refusal ends the job here, and says so.
+        workers[index].work[token] = nil
+        return workerDecides(index, .failed(token: token, .failed, sentence: denial.reason))
       }
     }
     workers[index].work[token]!.step = next

@@ -14,7 +14,7 @@ struct ModelsCommand: ParsableCommand {
         unmask models list
         unmask models describe audio-cnn
       """,
-    subcommands: [ModelsList.self, ModelsDescribe.self, ModelsCheck.self])
+    subcommands: [ModelsList.self, ModelsDescribe.self, ModelsCheck.self, ModelsImport.self])
 }
 
 /// One line an architecture.

@@ -35,7 +35,7 @@ public final class CoordinatorProcess: Sendable {
     options.timing.lease = experiment.cluster.leaseMilliseconds
     let plan = RunPlan(
       name: experiment.name, experimentHash: try inputs.experiment.resultHash(),
-      jobs: RunGraph.jobs(of: inputs.experiment, samples: inputs.dataset.samples.count),
+      jobs: RunGraph.jobs(of: inputs.experiment, samples: inputs.dataset.samples.count, folds: inputs.plan.count),
       shared: [RunFiles.experiment, RunFiles.samples, RunFiles.folds].map {
         RunPlan.SharedFile(name: $0, file: directory.appending(path: $0))
       })

@@ -13,10 +13,14 @@ public struct DataSource: Codable, Sendable, Hashable {
   public var path: String
   /// The data set's own column names by ours, e.g. `identity: speaker`.
   public var columns: [String: String]
+  /// What its samples' weights in the loss are multiplied by, against other sets of the experiment.
+  public var weight: Double
 
   /// An entry from its parts.
-  public init(name: String, layout: String = "auto", path: String, columns: [String: String] = [:]) {
-    (self.name, self.layout, self.path, self.columns) = (name, layout, path, columns)
+  public init(
+    name: String, layout: String = "auto", path: String, columns: [String: String] = [:], weight: Double = 1
+  ) {
+    (self.name, self.layout, self.path, self.columns, self.weight) = (name, layout, path, columns, weight)
   }
 }
 
@@ -49,6 +53,11 @@ public struct Dataset: Sendable {
         source.path, "column names can be given for a manifest only, and this is read as \(layout.name)")
     }
     self = try layout.read(url, LayoutOptions(name: source.name, columns: source.columns))
+    guard source.weight > 0, source.weight.isFinite else {
+      throw DatasetError(
+        "data set \(source.name)", "its weight \(source.weight) is not a positive number; 1 changes nothing")
+    }
+    if source.weight != 1 { for index in samples.indices { samples[index].weight *= source.weight } }
     guard !samples.isEmpty else {
       throw DatasetError(source.path, "no samples are listed there; \(layout.expectation)")
     }

@@ -18,7 +18,7 @@ enum RunGraph {
   ///
   /// Folds come first in the order of training jobs, so that a whole fold is fused early; whoever waits for few others
   /// has the higher priority, so that fusion is never starved.
-  static func jobs(of experiment: Experiment, samples: Int) -> [JobSpec] {
+  static func jobs(of experiment: Experiment, samples: Int, folds: Int) -> [JobSpec] {
     let parts = parts(ofSamples: samples)
     let prepare = (0..<parts).map { part in
       JobSpec(
@@ -28,7 +28,7 @@ enum RunGraph {
     let prepared = prepare.map(\.id)
     var jobs = prepare
     let names = experiment.trained.map(\.name)
-    for fold in 0..<experiment.folds.count {
+    for fold in 0..<folds {
       for name in names {
         jobs.append(
           JobSpec(

@@ -21,7 +21,7 @@ struct RunPredictor: Predictor {
     }
     let inputs = try RunInputs(folder: run)
     self.inputs = inputs
-    let folds = 0..<inputs.experiment.folds.count
+    let folds = 0..<inputs.plan.count
     scorers = try inputs.experiment.models.map { entry in
       (entry.name, try folds.map { try Scorer(contentsOf: run.appending(path: RunFiles.model(entry.name, $0))) })
     }
@@ -36,7 +36,7 @@ struct RunPredictor: Predictor {
     self.decider = try Self.decider(decider, inputs, scorers, fusions)
     testFolds = Dictionary(
       inputs.dataset.samples.enumerated().compactMap { index, sample in
-        sample.sha256.map { ($0, inputs.plan.testFold[index]) }
+        inputs.plan.testFold[index] < 0 ? nil : sample.sha256.map { ($0, inputs.plan.testFold[index]) }
       }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -62,7 +62,7 @@ struct RunPredictor: Predictor {
   func predict(_ file: URL) throws -> Prediction {
     let digest = try sha256(of: file)
     let fold = testFolds[digest]
-    let used = fold.map { [$0] } ?? Array(0..<inputs.experiment.folds.count)
+    let used = fold.map { [$0] } ?? Array(0..<inputs.plan.count)
     var models: [Prediction.ModelScore] = []
     var byFold = [[String: Double]](repeating: [:], count: used.count)
     for (name, scorers) in scorers {

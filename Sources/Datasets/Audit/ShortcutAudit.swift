@@ -59,11 +59,14 @@ public struct ShortcutAudit: Sendable {
       for (quantity, value) in result.values { found[quantity, default: []].append((chosen[place], value)) }
       if let reason = result.failure { failures.append((chosen[place], reason)) }
     }
+    let codecs = state.withLock { $0.results.map(\.codec) }
+    found[.codec] = Self.frequencies(chosen, samples, codecs, seed)
+    found[.identity] = Self.frequencies(chosen, samples, chosen.map { samples[$0].identity }, seed)
     probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
-      guard let found = found[quantity] else { return nil }
+      guard let found = found[quantity], !found.isEmpty else { return nil }
       return ShortcutProbe(
         name: quantity.rawValue, unit: quantity.unit, values: found.map(\.value),
-        labels: found.map { samples[$0.sample].label })
+        labels: found.map { samples[$0.sample].label }, isCategorical: quantity.isCategorical)
     }
     values = found.mapValues { list in
       Dictionary(list.map { (samples[$0.sample].id, $0.value) }, uniquingKeysWith: { $1 })
@@ -71,8 +74,31 @@ public struct ShortcutAudit: Sendable {
     (self.failures, measured) = (failures, chosen.count)
   }
 
+  // For each sample with a name (of a codec, a person): the share of fakes among the samples of that name in the other four
+  // of five parts, so that no sample's own label is in its value. Nothing when all have the same name.
+  private static func frequencies(
+    _ chosen: [Int], _ samples: [Sample], _ names: [String?], _ seed: UInt64
+  ) -> [(sample: Int, value: Double)] {
+    var counts: [String: [ClassCounts]] = [:]
+    let parts = chosen.map { Int(KeyedRandom.rank(seed: seed, samples[$0].dataset, samples[$0].id) % 5) }
+    for (place, index) in chosen.enumerated() {
+      guard let name = names[place] else { continue }
+      counts[name, default: [ClassCounts](repeating: ClassCounts(), count: 5)][parts[place]].add(samples[index].label)
+    }
+    guard counts.count > 1 else { return [] }
+    return chosen.enumerated().compactMap { place, index in
+      guard let name = names[place], let found = counts[name] else { return nil }
+      let others = found.indices.filter { $0 != parts[place] }
+      let (fakes, all) = (
+        others.reduce(0) { $0 + found[$1].fake }, others.reduce(0) { $0 + found[$1].total }
+      )
+      return (index, Double(fakes + 1) / Double(all + 2))
+    }
+  }
+
   private struct Result: Sendable {
     var values: [ShortcutProbe.Quantity: Double] = [:]
+    var codec: String?
     var failure: String?
   }
 
@@ -83,6 +109,8 @@ public struct ShortcutAudit: Sendable {
       for path in sample.paths {
         let facts = try Media.facts(of: roots.url(sample, path))
         bytes += facts.bytes
+        let codec = [facts.format, facts.videoCodec, facts.audioCodec].compactMap(\.self).joined(separator: "/")
+        result.codec = result.codec.map { "\($0) + \(codec)" } ?? codec
         if let duration = facts.duration { result.values[.duration] = duration }
         if let rate = facts.sampleRate { result.values[.sampleRate] = Double(rate) }
         if let width = facts.width, let height = facts.height { result.values[.resolution] = Double(width * height) }

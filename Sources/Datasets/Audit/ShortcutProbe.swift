@@ -19,6 +19,10 @@ public struct ShortcutProbe: Codable, Sendable {
     case sampleRate = "sample rate"
     /// Picture elements of a frame.
     case resolution
+    /// Container and coding: the share of fakes among other samples of the same.
+    case codec
+    /// Who is seen or heard, and nothing else: the share of fakes among the person's other samples.
+    case identity
 
     /// The unit of its values.
     public var unit: String {
@@ -28,8 +32,13 @@ public struct ShortcutProbe: Codable, Sendable {
       case .fileSize: "bytes"
       case .sampleRate: "Hz"
       case .resolution: "pixels"
+      case .codec, .identity: "share of fakes"
       }
     }
+
+    /// Whether its values are frequencies among other samples of the same name. Those can only tell by being larger in
+    /// fakes: where each person has one of each, the others' share is the wrong way round by itself.
+    public var isCategorical: Bool { self == .codec || self == .identity }
   }
 
   /// The name of the quantity.
@@ -40,6 +49,8 @@ public struct ShortcutProbe: Codable, Sendable {
   public let counts: ClassCounts
   /// Area under the ROC curve when larger values mean fake; nil with too few samples of a class.
   public let auc: Double?
+  /// Whether only areas above 0.5 tell anything; see `Quantity.isCategorical`.
+  public let isCategorical: Bool
   /// 95% interval of the area (DeLong).
   public let lower, upper: Double?
   /// Half the samples of each class have a smaller value.
@@ -49,7 +60,7 @@ public struct ShortcutProbe: Codable, Sendable {
   public static let limit = 0.6
 
   /// How well the quantity separates the classes, in whichever direction: 0.5 to 1.
-  public var strength: Double? { auc.map { max($0, 1 - $0) } }
+  public var strength: Double? { auc.map { max($0, isCategorical ? 0.5 : 1 - $0) } }
 
   /// Whether the interval leaves chance open.
   public var mayBeChance: Bool { (lower ?? 0) <= 0.5 && (upper ?? 1) >= 0.5 }
@@ -57,6 +68,12 @@ public struct ShortcutProbe: Codable, Sendable {
   /// A sentence when the quantity tells the label; nil otherwise.
   public var warning: String? {
     guard let strength, let auc, strength > Self.limit else { return nil }
+    if isCategorical {
+      return "\(name) alone reaches AUC \(strength.rounded(to: 3)); "
+        + (mayBeChance
+          ? "with so few samples this may be chance"
+          : "a detector can learn it: give both classes the same, or test on others")
+    }
     let side = auc > 0.5 ? "larger in fakes" : "smaller in fakes"
     let values =
       medianReal.flatMap { real in
@@ -69,8 +86,8 @@ public struct ShortcutProbe: Codable, Sendable {
   }
 
   /// The probe of some values with their labels.
-  public init(name: String, unit: String, values: [Double], labels: [Label]) {
-    (self.name, self.unit) = (name, unit)
+  public init(name: String, unit: String, values: [Double], labels: [Label], isCategorical: Bool = false) {
+    (self.name, self.unit, self.isCategorical) = (name, unit, isCategorical)
     var counts = ClassCounts()
     for label in labels { counts.add(label) }
     self.counts = counts

@@ -6,19 +6,24 @@ public enum Part: String, Codable, Sendable, CaseIterable {
   case validation
   /// It is scored once.
   case test
+  /// It takes no part in the fold: either side would be a leak, or the protocol has no use for it.
+  case unused
 }
 
-/// Which part every sample has in every fold. Over all folds each sample is tested exactly once. A pure function of the
-/// samples, the settings and the seed; the order of the samples does not matter.
+/// Which part every sample has in every fold. Over the k folds of a cross-validation each sample is tested exactly once; other
+/// protocols may leave samples out. A pure function of the samples, the settings and the seed; the order of the samples does
+/// not matter.
 public struct FoldPlan: Sendable {
   /// The settings that it was made with.
   public let settings: FoldSettings
   /// The group of each sample.
   public let groups: SampleGroups
-  /// The fold that tests each sample.
+  /// The first fold that tests each sample; -1 where none does.
   public let testFold: [Int]
   /// `parts[fold][sample]`.
   public let parts: [[Part]]
+  /// What each fold is called: what it leaves out or is trained on. Empty for the folds of a cross-validation.
+  public let names: [String]
 
   /// Number of folds.
   public var count: Int { parts.count }
@@ -32,7 +37,7 @@ public struct FoldPlan: Sendable {
     try dataset.requireTwoClasses(usableOnly: false)
     let samples = dataset.samples
     let groups = try SampleGroups(dataset, rule: settings.group)
-    let least = max(settings.count, 3)  // train, validation and test of a fold each need one
+    let least = settings.protocol == .kFold ? max(settings.count, 3) : 3  // train, validation and test need one each
     guard groups.count >= least else {
       throw DatasetError(
         "folds",
@@ -44,32 +49,107 @@ public struct FoldPlan: Sendable {
     let balancer = GroupBalancer(
       groups: groups, strata: strata, stratumCount: stratumCount, labels: samples.map { Int32($0.label.rawValue) },
       labelCount: Label.allCases.count)
-    let ranks = Self.ranks(groups, samples, seed: seed)
-    let all = Self.ordered(Array(0..<groups.count), ranks)
+    var (test, parts, names) = ([Int](repeating: -1, count: samples.count), [[Part]](), [String]())
+    for (time, seed) in settings.seeds(seed).enumerated() {
+      let ranks = Self.ranks(groups, samples, seed: seed)
+      let found =
+        settings.protocol == .kFold
+        ? Self.crossValidation(settings, groups, balancer, ranks, seed)
+        : try Self.dividing(dataset, settings, groups, balancer, ranks, seed)
+      for (fold, part) in found.enumerated() {
+        for index in part.parts.indices where part.parts[index] == .test && test[index] < 0 {
+          test[index] = parts.count
+        }
+        parts.append(part.parts)
+        if settings.protocol != .kFold {
+          names.append(time == 0 ? part.name : "\(part.name) (\(time + 1))")
+        } else if settings.repeats > 1 {
+          names.append("\(fold) of repetition \(time + 1)")
+        }
+      }
+    }
+    (testFold, self.parts, self.names) = (test, parts, names)
+    (self.settings, self.groups) = (settings, groups)
+    guard settings.protocol != .kFold else { return }
+    for (fold, name) in names.enumerated() {
+      for part in [Part.train, .validation, .test] where !parts[fold].contains(part) {
+        throw DatasetError(
+          "folds.protocol",
+          "the \(part.rawValue) part of the fold \(name) is empty; add samples or use another protocol")
+      }
+    }
+  }
+
+  // k folds over all groups: one fold tests each.
+  private static func crossValidation(
+    _ settings: FoldSettings, _ groups: SampleGroups, _ balancer: GroupBalancer, _ ranks: [UInt64], _ seed: UInt64
+  ) -> [(name: String, parts: [Part])] {
+    let all = ordered(Array(0..<groups.count), ranks)
     let dealt = balancer.deal(
       all, shares: [Double](repeating: 1 / Double(settings.count), count: settings.count), rank: ranks)
     var foldOfGroup = [Int](repeating: 0, count: groups.count)
     for (position, group) in all.enumerated() { foldOfGroup[group] = dealt[position] }
-
-    testFold = groups.indices.map { foldOfGroup[$0] }
-    parts = (0..<settings.count).map { fold in
-      let rest = all.filter { foldOfGroup[$0] != fold }
-      var random = KeyedRandom(seed: seed, purpose: "validation", fold)
-      let key = random.next()
-      let order = ranks.map { KeyedRandom.mixed($0 ^ key) }  // other ties in every fold
-      var isValidation = balancer.deal(rest, shares: [1 - settings.validation, settings.validation], rank: order)
-        .map { $0 == 1 }
-      Self.repair(&isValidation, rest, balancer, order)
+    return (0..<settings.count).map { fold in
       var partOfGroup = [Part](repeating: .test, count: groups.count)
+      let rest = all.filter { foldOfGroup[$0] != fold }
+      let isValidation = validation(rest, settings, balancer, ranks, seed, fold)
       for (position, group) in rest.enumerated() { partOfGroup[group] = isValidation[position] ? .validation : .train }
-      return groups.indices.map { partOfGroup[$0] }
+      return ("", groups.indices.map { partOfGroup[$0] })
     }
-    (self.settings, self.groups) = (settings, groups)
   }
 
-  init(settings: FoldSettings, groups: SampleGroups, testFold: [Int], parts: [[Part]]) {
-    (self.settings, self.groups, self.testFold, self.parts) = (settings, groups, testFold, parts)
+  // The folds of another protocol.
+  private static func dividing(
+    _ dataset: Dataset, _ settings: FoldSettings, _ groups: SampleGroups, _ balancer: GroupBalancer, _ ranks: [UInt64],
+    _ seed: UInt64
+  ) throws -> [(name: String, parts: [Part])] {
+    let scheme = try scheme(dataset, settings, groups) { chosen, bins in
+      let sorted = ordered(chosen, ranks)
+      let dealt = balancer.deal(sorted, shares: [Double](repeating: 1 / Double(bins), count: bins), rank: ranks)
+      var bin = [Int: Int]()
+      for (position, group) in sorted.enumerated() { bin[group] = dealt[position] }
+      return chosen.map { bin[$0]! }
+    }
+    return scheme.enumerated().map { fold, found in
+      // Whole groups are divided: one of which anything is dealt out goes to one side.
+      var isRest = [Bool](repeating: false, count: groups.count)
+      for (index, role) in found.roles.enumerated() where role == .rest { isRest[groups.indices[index]] = true }
+      let rest = ordered((0..<groups.count).filter { isRest[$0] }, ranks)
+      let isValidation = validation(rest, settings, balancer, ranks, seed, fold)
+      var chosen = [Bool](repeating: false, count: groups.count)
+      for (position, group) in rest.enumerated() { chosen[group] = isValidation[position] }
+      let parts = found.roles.enumerated().map { index, role -> Part in
+        switch role {
+        case .rest: chosen[groups.indices[index]] ? .validation : .train
+        case .train: .train
+        case .validation: .validation
+        case .test: .test
+        case .unused: .unused
+        }
+      }
+      return (found.name, parts)
+    }
   }
+
+  private static func validation(
+    _ rest: [Int], _ settings: FoldSettings, _ balancer: GroupBalancer, _ ranks: [UInt64], _ seed: UInt64, _ fold: Int
+  ) -> [Bool] {
+    var random = KeyedRandom(seed: seed, purpose: "validation", fold)
+    let key = random.next()
+    let order = ranks.map { KeyedRandom.mixed($0 ^ key) }  // other ties in every fold
+    var isValidation = balancer.deal(rest, shares: [1 - settings.validation, settings.validation], rank: order)
+      .map { $0 == 1 }
+    repair(&isValidation, rest, balancer, order)
+    return isValidation
+  }
+
+  init(settings: FoldSettings, groups: SampleGroups, testFold: [Int], parts: [[Part]], names: [String] = []) {
+    (self.settings, self.groups, self.testFold, self.parts) = (settings, groups, testFold, parts)
+    self.names = names
+  }
+
+  /// Which repetition a fold belongs to, from 0.
+  public func repetition(of fold: Int) -> Int { fold / max(1, count / max(1, settings.repeats)) }
 
   /// The samples of a part of a fold, by position.
   public func indices(_ part: Part, fold: Int) -> [Int] {

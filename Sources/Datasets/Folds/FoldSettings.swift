@@ -1,7 +1,11 @@
 /// How samples are divided for cross-validation; the `folds` section of an experiment.
 public struct FoldSettings: Codable, Sendable, Hashable {
-  /// k of the cross-validation.
+  /// How training and test are kept apart.
+  public var `protocol`: FoldProtocol
+  /// k of the cross-validation; with `cross-dataset` one k-th of a set without official parts is tested.
   public var count: Int
+  /// How often the whole cross-validation is done, each time with another seed for division, weights and order.
+  public var repeats: Int
   /// Share of the samples outside the test part that selects epochs, thresholds and fusion weights.
   public var validation: Double
   /// `auto`, `none`, or the name of a column: see `SampleGroups`.
@@ -11,10 +15,15 @@ public struct FoldSettings: Codable, Sendable, Hashable {
 
   /// Settings from their parts.
   public init(
-    count: Int = 5, validation: Double = 0.15, group: String = "auto", stratify: [String] = ["label", "type"]
+    protocol: FoldProtocol = .kFold, count: Int = 5, repeats: Int = 1, validation: Double = 0.15,
+    group: String = "auto", stratify: [String] = ["label", "type"]
   ) {
-    (self.count, self.validation, self.group, self.stratify) = (count, validation, group, stratify)
+    (self.protocol, self.count, self.repeats) = (`protocol`, count, repeats)
+    (self.validation, self.group, self.stratify) = (validation, group, stratify)
   }
+
+  /// The seeds of the repetitions, from the experiment's own.
+  public func seeds(_ seed: UInt64) -> [UInt64] { (0..<UInt64(repeats)).map { seed &+ $0 } }
 
   /// Refuses values that no split can have.
   ///
@@ -22,6 +31,9 @@ public struct FoldSettings: Codable, Sendable, Hashable {
   public func validate() throws {
     guard count >= 2, count <= 1000 else {
       throw DatasetError("folds.count", "\(count) folds are not possible; take 2 or more, 5 is usual")
+    }
+    guard (1...100).contains(repeats) else {
+      throw DatasetError("folds.repeats", "\(repeats) repetitions are not possible; take 1 to 100")
     }
     guard validation > 0, validation < 1 else {
       throw DatasetError(

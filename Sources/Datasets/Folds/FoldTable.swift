@@ -2,7 +2,8 @@ internal import Files
 public import Foundation
 
 /// Writes and reads `folds.csv`: `sample,dataset,group,label,type,fold`, then a column `fold_<k>` for each fold with the
-/// part (train, validation, test) that the sample has in it. `fold` is the one that tests it.
+/// part (train, validation, test, unused) that the sample has in it. `fold` is the first one that tests it, empty where none
+/// does. A fold with a name of its own has the column `fold_<k>:<name>`.
 public enum FoldTable {
   private static let columns = ["sample", "dataset", "group", "label", "type", "fold"]
 
@@ -11,12 +12,13 @@ public enum FoldTable {
   /// - Throws: `FileProblem`.
   public static func write(_ plan: FoldPlan, of dataset: Dataset, to url: URL) throws {
     precondition(dataset.samples.count == plan.testFold.count, "FoldTable: the plan is of another data set")
-    var file = CSVWriter(header: columns + (0..<plan.count).map { "fold_\($0)" })
+    var file = CSVWriter(
+      header: columns + (0..<plan.count).map { plan.names.isEmpty ? "fold_\($0)" : "fold_\($0):\(plan.names[$0])" })
     for (index, sample) in dataset.samples.enumerated() {
       file.append(
         [
           sample.id, sample.dataset, plan.groups.names[plan.groups.indices[index]], sample.label.name, sample.type,
-          "\(plan.testFold[index])",
+          plan.testFold[index] < 0 ? "" : "\(plan.testFold[index])",
         ] + plan.parts.map { $0[index].rawValue })
     }
     try writeAtomically(file.text, to: url)
@@ -45,13 +47,15 @@ public enum FoldTable {
         throw DatasetError(
           "\(url.path):\(line)", "sample \(key.id) of data set \(key.dataset) is not in the data, or stands here twice")
       }
-      guard let fold = Int(fields[place[5]]), folds.indices.contains(fold) else {
+      guard let fold = fields[place[5]].isEmpty ? -1 : Int(fields[place[5]]), fold == -1 || folds.indices.contains(fold)
+      else {
         throw DatasetError("\(url.path):\(line)", "fold \"\(fields[place[5]])\" is not one of 0 to \(folds.count - 1)")
       }
       testFold[index] = fold
       for (fold, column) in folds.enumerated() {
         guard let part = Part(rawValue: fields[column]) else {
-          throw DatasetError("\(url.path):\(line)", "part \"\(fields[column])\" is not train, validation or test")
+          throw DatasetError(
+            "\(url.path):\(line)", "part \"\(fields[column])\" is not train, validation, test or unused")
         }
         parts[fold][index] = part
       }
@@ -65,7 +69,9 @@ public enum FoldTable {
     if let missing = positions.keys.map(\.id).min() {
       throw DatasetError(url.path, "\(positions.count) samples of the data have no row here, for example \(missing)")
     }
+    let titles = folds.map { reader.header[$0].split(separator: ":", maxSplits: 1).dropFirst().first.map(String.init) }
     return FoldPlan(
-      settings: settings, groups: SampleGroups(indices: groupIndices, names: names), testFold: testFold, parts: parts)
+      settings: settings, groups: SampleGroups(indices: groupIndices, names: names), testFold: testFold, parts: parts,
+      names: titles.contains(nil) ? [] : titles.map { $0! })
   }
 }

@@ -109,7 +109,7 @@ public struct LeakReport: Codable, Sendable, Equatable {
       result.append(
         "\(conflictingDuplicates.count) files have the same content as a file of the other label: \(conflict)")
     }
-    for part in parts where part.counts.smaller == 0 {
+    for part in parts where part.counts.smaller == 0 && part.part != .unused {
       result.append(
         "fold \(part.fold) has \(part.counts.real) real and \(part.counts.fake) fake samples in \(part.part.rawValue): "
           + "its metrics will be undefined; use fewer folds or add groups of the missing class")
@@ -128,7 +128,7 @@ public struct LeakReport: Codable, Sendable, Equatable {
         if seen[group] & part.bit == 0 { groups[part, default: 0] += 1 }
         seen[group] |= part.bit
       }
-      for part in Part.allCases {
+      for part in Part.allCases where part != .unused || counts[part] != nil {
         parts.append(
           PartCounts(fold: fold, part: part, counts: counts[part] ?? ClassCounts(), groups: groups[part] ?? 0))
       }
@@ -145,13 +145,14 @@ public struct LeakReport: Codable, Sendable, Equatable {
     for fold in 0..<plan.count {
       var places = [UInt8](repeating: 0, count: count)
       for (index, list) in numbers.enumerated() { for value in list { places[value] |= plan.parts[fold][index].bit } }
-      for value in 0..<count where places[value].nonzeroBitCount > 1 {
+      for value in 0..<count where (places[value] & ~Part.unused.bit).nonzeroBitCount > 1 {
         crossingCounts[kind.rawValue, default: 0] += 1
         guard shown < 20 else { continue }
         shown += 1
         crossings.append(
           Crossing(
-            kind: kind, value: name(value), fold: fold, parts: Part.allCases.filter { places[value] & $0.bit != 0 },
+            kind: kind, value: name(value), fold: fold,
+            parts: Part.allCases.filter { $0 != .unused && places[value] & $0.bit != 0 },
             samples: Int(occurrences[value])))
       }
     }
@@ -164,6 +165,7 @@ extension Part {
     case .train: 1
     case .validation: 2
     case .test: 4
+    case .unused: 8
     }
   }
 }

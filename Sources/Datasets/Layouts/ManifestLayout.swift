@@ -71,7 +71,7 @@ public enum SampleTable {
     _ reader: CSVReader, file: String, options: LayoutOptions, isOurs: Bool = false
   ) throws -> Dataset {
     var parser = try Parser(reader.header, file: file, options: options, isOurs: isOurs)
-    try reader.forEachRow { line, fields in try parser.add(fields, line: line) }
+    try reader.forEachRecord { line, fields in try parser.add(fields, line: line) }
     return Dataset(samples: parser.samples, extraColumns: parser.extra.map { reader.header[$0] })
   }
 }
@@ -146,9 +146,9 @@ private struct Parser {
     extra = header.indices.filter { !used.contains($0) }
   }
 
-  mutating func add(_ fields: [String], line: Int) throws {
+  mutating func add(_ fields: CSVFields, line: Int) throws {
     func failure(_ detail: String) -> DatasetError { DatasetError("\(file):\(line)", detail) }
-    func text(_ column: Int?) -> String? { column.flatMap { fields[$0].isEmpty ? nil : fields[$0] } }
+    func text(_ column: Int?) -> String? { column.flatMap { fields.isEmpty($0) ? nil : fields[$0] } }
     func clean(_ path: String) throws -> String {
       if let clean = RelativePath.clean(path) { return clean }
       throw failure(
@@ -158,6 +158,8 @@ private struct Parser {
     }
     func stream(_ column: Int?) throws -> String? { try text(column).map(clean) }
     func label(_ column: Int?, _ name: String) throws -> Label? {
+      if let column, fields.equals(column, "real") { return .real }
+      if let column, fields.equals(column, "fake") { return .fake }
       guard let text = text(column) else { return nil }
       if let label = Label(name: text) { return label }
       throw failure(

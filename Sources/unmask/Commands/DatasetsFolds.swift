@@ -10,13 +10,22 @@ struct DatasetsFolds: ParsableCommand {
       The same data, settings and seed give the same folds as in training. Identical files are compared by content; \
       --no-hash leaves that out.
 
+      Protocols: \(FoldProtocol.allCases.map { "\($0.rawValue) (\($0.explanation))" }.joined(separator: "; ")).
+
       Example: unmask datasets folds data/sample --count 5 --seed 7 --output folds.csv
+      Example: unmask datasets folds ff=FaceForensics++ --protocol leave-one-type-out --output folds.csv
       """)
 
   @OptionGroup var data: DataArguments
 
+  @Option(help: "k-fold, official, leave-one-type-out, leave-one-dataset-out or cross-dataset.")
+  var `protocol` = "k-fold"
+
   @Option(help: "How many folds.")
   var count = 5
+
+  @Option(help: "How often the whole is divided anew, each time with the next seed.")
+  var repeats = 1
 
   @Option(help: "Share of the samples outside the test part that becomes validation.")
   var validation = 0.15
@@ -39,6 +48,9 @@ struct DatasetsFolds: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Read all files to find those of the same content.")
   var hash = true
 
+  @Flag(help: "Decode every file and look for pictures and sounds that are nearly the same in two parts.")
+  var near = false
+
   private struct Report: Encodable {
     let settings: FoldSettings
     let seed: UInt64
@@ -46,6 +58,16 @@ struct DatasetsFolds: ParsableCommand {
     let clean: Bool
     let warnings: [String]
     let leaks: LeakReport
+    let nearDuplicates: [Near]?
+  }
+
+  private struct Near: Encodable {
+    let first, second, modality: String
+    let differingBits, fold: Int
+  }
+
+  func validate() throws {
+    do { _ = try FoldProtocol(name: `protocol`) } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
@@ -58,27 +80,40 @@ struct DatasetsFolds: ParsableCommand {
     let roots = try DataRoots(sources)
     let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
     let settings = FoldSettings(
-      count: count, validation: validation, group: group, stratify: stratify.split(separator: ",").map(String.init))
+      protocol: try FoldProtocol(name: `protocol`), count: count, repeats: repeats, validation: validation,
+      group: group,
+      stratify: stratify.split(separator: ",").map(String.init))
     let plan =
       try check.map { try FoldTable.read(URL(fileURLWithPath: $0), of: dataset, settings: settings) }
       ?? FoldPlan(dataset, settings, seed: seed)
     let report = LeakReport(plan, of: dataset)
+    let comparing = ProgressLine("comparing contents")
+    let found =
+      near
+      ? NearDuplicates(dataset, roots, groups: plan.groups, progress: comparing.update).crossing(plan).map {
+        pair, fold in
+        Near(
+          first: dataset.samples[pair.first].id, second: dataset.samples[pair.second].id,
+          modality: pair.modality.rawValue, differingBits: pair.distance, fold: fold)
+      } : nil
     if let output { try FoldTable.write(plan, of: dataset, to: URL(fileURLWithPath: output)) }
     if data.options.json {
       try printJSON(
         Report(
           settings: settings, seed: seed, samples: dataset.samples.count, groups: plan.groups.count,
-          clean: report.isClean, warnings: report.warnings, leaks: report))
+          clean: report.isClean, warnings: report.warnings, leaks: report, nearDuplicates: found))
     } else {
       show(plan, report, dataset)
+      if let found { show(found) }
     }
-    guard report.isClean else {
+    guard report.isClean, found?.isEmpty ?? true else {
       throw DatasetError("folds", "parts share what they should not; scores on these folds would be too good")
     }
   }
 
   private func show(_ plan: FoldPlan, _ report: LeakReport, _ dataset: Dataset) {
     print("\(dataset.samples.count) samples in \(plan.groups.count) groups, \(plan.count) folds")
+    for (fold, name) in plan.names.enumerated() { print("fold \(fold): \(name)") }
     print("fold  part          real    fake  groups")
     for row in report.parts {
       print(
@@ -92,6 +127,16 @@ struct DatasetsFolds: ParsableCommand {
     for warning in report.warnings { print(warning) }
     if report.isClean { print("no group, identity, source or content lies in two parts of a fold") }
     if let output { print("wrote \(output)") }
+  }
+
+  private func show(_ found: [Near]) {
+    for pair in found.prefix(20) {
+      print(
+        "NEAR DUPLICATE (\(pair.modality), \(pair.differingBits) bits differ): \(pair.first) and \(pair.second) in two parts of "
+          + "fold \(pair.fold)")
+    }
+    if found.count > 20 { print("and \(found.count - 20) more pairs") }
+    if found.isEmpty { print("no two pictures or sounds in two parts are nearly the same") }
   }
 
   private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {

@@ -228,6 +228,9 @@ struct ScoreArguments: ParsableArguments {
   @Option(help: "Seed of the bootstrap.")
   var seed: UInt64 = 1
 
+  @Option(help: "Only rows of this fold.")
+  var fold: Int?
+
   @Flag(help: "Write JSON to standard output.")
   var json = false
 
@@ -257,6 +260,11 @@ struct ScoreArguments: ParsableArguments {
 
   /// All rows of all files.
   func rows() throws -> [ScoreRow] {
+    guard let fold else { return try allRows() }
+    return try allRows().filter { $0.fold == fold }
+  }
+
+  private func allRows() throws -> [ScoreRow] {
     if files.count == 1 { return try ScoreFile.read(URL(fileURLWithPath: files[0]), mapping: mapping) }
     return try files.flatMap { try ScoreFile.read(URL(fileURLWithPath: $0), mapping: mapping) }
   }

@@ -4,7 +4,8 @@ extension RunAnalysis {
   /// Computes everything.
   ///
   /// - Throws: `ReportError` for a model without rows, rows of an unknown model, or a sample tested twice by one model.
-  init(_ report: RunReport, scores rows: [ScoreRow], resamples: Int = 2000) throws {
+  init(_ report: RunReport, scores all: [ScoreRow], resamples: Int = 2000) throws {
+    let rows = Self.mainRows(all, report)
     let samples = SampleIndex(
       report.samples, rows: rows, models: report.models.filter { !$0.isBaseline }.map(\.name), resamples: resamples)
     let known = report.models.map(\.name) + report.fusions.map(\.name)
@@ -42,6 +43,10 @@ extension RunAnalysis {
     }
     self.entries = entries
     comparisons = Self.compare(entries, samples)
+    cross = try Self.cross(all, report, samples)
+    seeds = try Self.seeds(all, report)
+    selections = Self.selections(report, entries)
+    failures = FailureCase.find(report, rows)
     probes = report.probes.map { ProbeResult($0, samples) }
   }
 
@@ -188,6 +193,34 @@ extension RunAnalysis.Entry {
           + number(within))
     }
     self.warnings = warnings
+    calibrated =
+      name == "constant"
+      ? [:]
+      : try ScoreEvaluation(model: name, rows: rows, rule: thresholdRule, bootstrap: nil).calibrated
+    thresholdCurves = Self.thresholdCurves(rows)
+  }
+
+  private static func thresholdCurves(_ rows: [ScoreRow]) -> [RunAnalysis.ThresholdPoint] {
+    let parts = Dictionary(grouping: rows.filter { $0.part == .validation && $0.score != nil }, by: \.fold)
+    let folds = parts.sorted { $0.key < $1.key }.map { _, rows in
+      RankedScores(scores: rows.map { $0.score! }, fake: rows.map(\.isFake))
+    }.filter { $0.oneClass == nil }
+    guard !folds.isEmpty else { return [] }
+    return (0...100).map { step in
+      let threshold = Double(step) / 100
+      let decided = folds.map { $0.confusion(at: threshold) }
+      let mean = { (value: (ConfusionMatrix) -> Double) in
+        decided.reduce(0) { $0 + value($1) } / Double(decided.count)
+      }
+      return RunAnalysis.ThresholdPoint(
+        threshold: threshold,
+        // Calling nothing fake has F1 0, as the limit of one hit in many.
+        f1: mean {
+          2 * Double($0.truePositives) / Double(2 * $0.truePositives + $0.falsePositives + $0.falseNegatives)
+        },
+        recall: mean { Double($0.truePositives) / Double($0.truePositives + $0.falseNegatives) },
+        specificity: mean { Double($0.trueNegatives) / Double($0.trueNegatives + $0.falsePositives) })
+    }
   }
 }
 
@@ -214,7 +247,7 @@ extension RunAnalysis.ProbeResult {
     let measured = zip(samples.samples, probe.values).filter { $1?.isFinite == true }
     let items = measured.map(\.0)
     let (values, fake) = (measured.map { $1! }, items.map { $0.label == .fake })
-    (name, unit, self.items) = (probe.name, probe.unit, items.count)
+    (name, unit, self.items, isOneSided) = (probe.name, probe.unit, items.count, probe.isOneSided)
     area = RankedScores(scores: values, fake: fake).areaUnderCurve
     delong = DeLong(scores: [values], fake: fake)?.interval()
     bootstrap = samples.bootstrap(values.count, seed("probe", probe.name)).areaUnderCurve(

@@ -9,7 +9,7 @@ struct Figures {
   /// All that there is something to draw of.
   var all: [Figure] {
     let bars = ["image", "audio", "video"].compactMap(modalityBars)
-    return bars + [roc, confusions, curves, fusions, final].compactMap(\.self)
+    return bars + [roc, confusions, curves, thresholds, matrix, fusions, final].compactMap(\.self)
   }
 
   // Mid-tones that read on white and on black.
@@ -253,6 +253,104 @@ struct Figures {
       name: "training_curves",
       caption: "Loss and validation AUC by epoch, one line a fold; dots mark the epoch that validation chose to keep.",
       width: 270 * columns + 40, height: 460, script: script, blocks: blocks)
+  }
+
+  /// F1, recall and specificity on validation by threshold, one panel a model; lines mark the folds' thresholds.
+  private var thresholds: Figure? {
+    let entries = analysis.entries.filter { $0.role != .baseline && !$0.thresholdCurves.isEmpty }
+    guard !entries.isEmpty else { return nil }
+    let columns = min(entries.count, 3)
+    let rows = (entries.count + columns - 1) / columns
+    let (width, height) = (Double(270 * columns + 40), Double(210 * rows + 50))
+    var blocks: [[String]] = []
+    var plots: [String] = []
+    for (index, entry) in entries.enumerated() {
+      blocks.append(
+        entry.thresholdCurves.map {
+          "\(number($0.threshold, 2)) \(number($0.f1, 6)) \(number($0.recall, 6)) \(number($0.specificity, 6))"
+        })
+      let marks = entry.folds.filter { $0.thresholdNote == nil && (0...1).contains($0.threshold) }.map {
+        "set arrow from \(number($0.threshold, 6)), graph 0 to \(number($0.threshold, 6)), graph 0.06 nohead lw 1.5 "
+          + "lc rgb '\(Self.ink)'"
+      }
+      let title = { (text: String) in index == 0 ? "title '\(text)'" : "notitle" }
+      plots.append(
+        """
+        unset arrow
+        \(marks.joined(separator: "\n"))
+        set title \(Gnuplot.quoted(entry.name))
+        plot DATA index \(index) using 1:2 with lines lw 2 lc rgb '\(Self.colour(entry))' \(title("F1")), \\
+          DATA index \(index) using 1:3 with lines lw 1.2 dt 2 lc rgb '\(Self.ink)' \(title("fakes found")), \\
+          DATA index \(index) using 1:4 with lines lw 1.2 dt 3 lc rgb '\(Self.ink)' \(title("real passed"))
+        """)
+    }
+    let script = """
+      \(Self.frame)
+      set multiplot layout \(rows),\(columns) margins \(number(48 / width, 3)),\(number(1 - 14 / width, 3)),\
+        \(number(48 / height, 3)),\(number(1 - 30 / height, 3)) spacing \(number(44 / width, 3)),\(number(62 / height, 3))
+      set xrange [0:1]
+      set yrange [0:1.02]
+      set xtics 0.25
+      set ytics 0.25
+      set grid ytics ls 99
+      set key bottom center samplen 1.5
+      \(plots.joined(separator: "\n"))
+      unset multiplot
+      """
+    return Figure(
+      name: "threshold_curves",
+      caption:
+        "Decisions on validation parts by threshold, mean over folds; the marks below are the thresholds that the "
+        + "folds chose, which are then applied to their test parts.",
+      width: Int(width), height: Int(height), script: script, blocks: blocks)
+  }
+
+  /// The AUC of the best entry by validation, by what it was trained on and tested on.
+  private var matrix: Figure? {
+    guard let chosen = analysis.bestSingle ?? analysis.chosen else { return nil }
+    let cells = analysis.cross.filter { $0.model == chosen.name && $0.slice.area.value != nil }
+    let (rows, columns) = (orderedSet(cells.map(\.name)), orderedSet(cells.map(\.testedOn)))
+    guard rows.count * columns.count > 1 else { return nil }
+    let block = cells.map { found in
+      let value = found.slice.area.value!
+      let colour = value > 0.8 ? 0xFFFFFF : 0x20262E
+      let text = found.slice.interval.map { "\(number($0.lower, 2))-\(number($0.upper, 2))" } ?? ""
+      return "\(columns.firstIndex(of: found.testedOn)!) \(rows.firstIndex(of: found.name)!) \(number(value, 6)) "
+        + "\(colour) \"\(text)\""
+    }
+    let tics = { (names: [String]) in
+      names.enumerated().map { "\(Gnuplot.quoted($1)) \($0)" }.joined(separator: ", ")
+    }
+    let longest = rows.map(\.count).max()!
+    let script = """
+      \(Self.frame)
+      unset border
+      unset colorbox
+      unset key
+      set lmargin \(min(max(longest + 3, 10), 34))
+      set palette defined (0 '#e9edf2', 1 '\(Self.colour(chosen))')
+      set cbrange [0.5:1]
+      set xrange [-0.5:\(Double(columns.count) - 0.5)]
+      set yrange [\(Double(rows.count) - 0.5):-0.5]
+      set xtics (\(tics(columns))) scale 0
+      set ytics (\(tics(rows))) scale 0
+      set xlabel 'tested on'
+      set ylabel '\(analysis.cross.contains { $0.fold != nil } ? "fold" : "")'
+      plot DATA index 0 using 1:2:(0.49):(0.49):3 with boxxyerror fs solid noborder lc palette, \
+        DATA index 0 using 1:($2-0.1):(sprintf('%.3f', $3)):4 with labels font ',13' tc rgb variable, \
+        DATA index 0 using 1:($2+0.2):5:4 with labels font ',9' tc rgb variable
+      """
+    return Figure(
+      name: "cross_evaluation",
+      caption:
+        "AUC of \(chosen.name) with 95 % intervals by what was left out or trained on (rows) and tested on (columns).",
+      width: max(420, 150 * columns.count + 8 * longest + 60), height: 110 + 70 * rows.count, script: script,
+      blocks: [block])
+  }
+
+  private func orderedSet(_ names: [String]) -> [String] {
+    var seen: Set<String> = []
+    return names.filter { seen.insert($0).inserted }
   }
 
   /// Fusions and the single models that they are made of, judged by the sample's own label.

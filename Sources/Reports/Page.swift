@@ -7,14 +7,20 @@ struct Page {
   let analysis: RunAnalysis
   let drawings: [(figure: Figure, svg: String)]
   let figuresMissing: String?
+  /// The previews' pictures by path.
+  var pictures: [String: String] = [:]
 
   var html: String {
-    let sections: [(id: String, title: String, body: String)] = [
-      ("comparison", "Comparison", comparison), ("kinds", "Kinds of fake", kinds), ("figures", "Figures", figures),
-      ("data", "Data, folds and leaks", data), ("thresholds", "Thresholds and calibration", thresholds),
-      ("tests", "Is the difference real?", tests), ("failures", "Failures", failures),
-      ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
-    ]
+    let sections: [(id: String, title: String, body: String)] =
+      [
+        ("comparison", "Comparison", comparison), ("kinds", "Kinds of fake", kinds),
+      ] + (analysis.cross.isEmpty ? [] : [("cross", "Across data sets and kinds", cross)])
+      + (analysis.seeds.isEmpty ? [] : [("seeds", "Over seeds", seeds)]) + [
+        ("figures", "Figures", figures), ("cases", "Failure cases", cases),
+        ("data", "Data, folds and leaks", data), ("thresholds", "Thresholds and calibration", thresholds),
+        ("tests", "Is the difference real?", tests), ("failures", "Failures", failures),
+        ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
+      ]
     let navigation = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
     let body = sections.map { "<section id=\"\($0.id)\"><h2>\($0.title)</h2>\n\($0.body)</section>\n" }.joined()
     return """

@@ -52,7 +52,9 @@ extension Page {
   var thresholds: String {
     var table = HTMLTable(
       ["model"] + foldNumbers.map { "fold \($0)" } + ["F1 chosen", "F1 at 0.5", "accuracy chosen", "accuracy at 0.5"])
-    var calibration = HTMLTable(["model", "Brier", "log loss", "ECE", "ECE (equal mass)", "Cllr"])
+    let methods = Set(analysis.entries.flatMap(\.calibrated.keys)).sorted()
+    var calibration = HTMLTable(
+      ["model", "Brier", "log loss", "ECE", "ECE (equal mass)", "Cllr"] + methods.map { "ECE, \($0)" })
     for entry in analysis.entries where entry.name != "constant" {
       let byFold = Dictionary(uniqueKeysWithValues: entry.folds.map { ($0.fold, $0) })
       let cells = foldNumbers.map { fold -> String in
@@ -68,15 +70,22 @@ extension Page {
           + ["brier", "log_loss", "ece", "ece_equal_mass", "cllr"].map { name in
             let value = entry.pooled[name]
             return value.value.map { number($0) } ?? undefined(value)
-          }, group: entry.role.rawValue)
+          }
+          + methods.map { entry.calibrated[$0].map { area($0["ece"]) } ?? "–" }, group: entry.role.rawValue)
+    }
+    var selections = HTMLTable(["chosen", "times", "among"])
+    for selection in analysis.selections {
+      selections.append([escaped(selection.what), grouped(selection.count), escaped(selection.among)])
     }
     let notes = Set(analysis.entries.flatMap { $0.folds.compactMap(\.thresholdNote) }).sorted()
     return
       "<p>Each fold's threshold was chosen on its validation part by the rule <b>\(escaped(report.thresholdRule.text))"
       + "</b> (\(escaped(report.thresholdRule.explanation))), then frozen and applied to its test part; 0.5 stands beside.</p>"
       + table.html + notes.map { "<p class=\"note\">* \(escaped($0)).</p>" }.joined()
-      + "<h3>Calibration of the scores as they are</h3>" + calibration.html
-      + "<p class=\"note\">All folds' test scores together. ECE is biased upwards for few samples; Cllr above 1 is worse "
+      + "<h3>What validation chose</h3>" + selections.html
+      + "<p class=\"note\">Each choice is a chance to fit the validation parts; no test score had a part in any.</p>"
+      + "<h3>Calibration</h3>" + calibration.html
+      + "<p class=\"note\">All folds' test scores together, as they are and after calibration on each fold's validation part. ECE is biased upwards for few samples; Cllr above 1 is worse "
       + "than no information.</p>"
   }
 

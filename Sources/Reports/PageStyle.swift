@@ -44,6 +44,10 @@ enum PageStyle {
     .verdict{font-weight:600}.verdict.good{color:var(--good)}.verdict.moderate{color:#a66a00}.verdict.severe{color:var(--warn)}
     @media (prefers-color-scheme:dark){.verdict.moderate{color:#e0b050}}
     figure{margin:0 0 2rem}figure svg{display:block;width:100%;height:auto;margin:0 auto}figcaption{margin-top:.4rem}
+    .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));gap:.8rem}
+    .case{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.7rem;min-width:0;overflow-wrap:anywhere}
+    .case b,.case span,.case small{display:block;font-size:.85rem}.case span,.case small{color:var(--soft);font-size:.8rem}
+    .preview{display:block;max-width:100%;height:auto;border-radius:6px;margin-bottom:.4rem}
     code{font:.86em ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
     pre{margin:0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:10px;overflow-x:auto;
     font:.82rem/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}

@@ -28,7 +28,12 @@ public enum ReportWriter {
   ) throws -> Outcome {
     let analysis = try RunAnalysis(report, scores: scores, resamples: resamples)
     let results = directory.appending(path: "Results")
-    for table in analysis.tables { try writeAtomically(table.csv, to: results.appending(path: table.file)) }
+    for table in analysis.tables {
+      try writeAtomically(table.csv, to: results.appending(path: table.file))
+      let name = table.file.replacing(".csv", with: ".tex")
+      try writeAtomically(table.latex, to: results.appending(path: "latex/\(name)"))
+    }
+    let pictures = pictures(report, in: directory)
     var drawings: [(figure: Figure, svg: String)] = []
     var missing: String?
     if let gnuplot {
@@ -41,7 +46,8 @@ public enum ReportWriter {
     }
     try writeJSON(report, to: directory.appending(path: "report.json"))
     let page = directory.appending(path: "report.html")
-    let html = Page(report: report, analysis: analysis, drawings: drawings, figuresMissing: missing).html
+    let html = Page(report: report, analysis: analysis, drawings: drawings, figuresMissing: missing, pictures: pictures)
+      .html
     try writeAtomically(html, to: page)
     return Outcome(page: page, table: analysis.terminalTable, figuresMissing: missing)
   }
@@ -67,6 +73,17 @@ public enum ReportWriter {
     return try names.filter { $0.hasSuffix(".csv") }.sorted().flatMap {
       try ScoreFile.read(folder.appending(path: $0))
     }
+  }
+
+  /// The previews' pictures as text for the page, by path; one that is missing or too large is left out.
+  private static func pictures(_ report: RunReport, in directory: URL) -> [String: String] {
+    let paths = Set(report.previews.flatMap { [$0.picture, $0.spectrogram] }.compactMap(\.self))
+    var found: [String: String] = [:]
+    for path in paths {
+      let bytes = try? readFile(directory.appending(path: path), limit: 1 << 18)
+      if let bytes { found[path] = "data:image/png;base64," + Data(bytes).base64EncodedString() }
+    }
+    return found
   }
 
   private static func writeJSON(_ report: RunReport, to url: URL) throws {

@@ -40,7 +40,12 @@ extension RunAnalysis {
       comparison("\(modality)_baseline_results.csv") { $0.modality == modality }
     }
     tables.append(comparison("fusion_comparison.csv") { $0.role == .fusion || $0.role == .model })
-    return tables + [complete, kindTable, statistics, thresholdTable, probeTable]
+    tables += [
+      complete, kindTable, statistics, thresholdTable, calibrationTable, probeTable, selectionTable, failureTable,
+    ]
+    if !cross.isEmpty { tables.append(crossTable) }
+    if !seeds.isEmpty { tables.append(seedTable) }
+    return tables
   }
 
   /// The columns of the comparison table, in the design's order.
@@ -173,6 +178,72 @@ extension RunAnalysis {
     return table
   }
 
+  /// Calibration of pooled test scores, as scored and after calibration on each fold's validation part.
+  private var calibrationTable: ResultTable {
+    let metrics = ["brier", "log_loss", "ece", "ece_equal_mass", "mce", "cllr"]
+    var table = ResultTable("calibration.csv", ["model", "calibration"] + metrics)
+    for entry in entries where entry.name != "constant" {
+      for (name, values) in [("none", entry.pooled)] + entry.calibrated.sorted(by: { $0.key < $1.key }) {
+        table.append([entry.name, name] + metrics.map { cell(values[$0]) })
+      }
+    }
+    return table
+  }
+
+  private var selectionTable: ResultTable {
+    var table = ResultTable("selections.csv", ["chosen_on_validation", "count", "among"])
+    for selection in selections { table.append([selection.what, "\(selection.count)", selection.among]) }
+    return table
+  }
+
+  private var failureTable: ResultTable {
+    let models = entries.filter { $0.role == .model }.map(\.name)
+    var table = ResultTable(
+      "failure_cases.csv",
+      ["kind", "model", "dataset", "sample", "label", "type", "margin"] + models.map { "score_\($0)" })
+    for found in failures {
+      table.append(
+        [
+          found.kind.rawValue, found.model, found.sample.dataset, found.sample.sample, found.label.rawValue, found.type,
+          cell(found.margin),
+        ] + models.map { cell(found.scores[$0]) })
+    }
+    return table
+  }
+
+  /// Every model on every data set.
+  private var crossTable: ResultTable {
+    var table = ResultTable(
+      "cross_evaluation.csv",
+      [
+        "model", "fold", "name", "trained_on", "tested_on", "fakes", "reals", "auc", "delong_low", "delong_high",
+        "bootstrap_low", "bootstrap_high", "note",
+      ])
+    for result in cross {
+      let slice = result.slice
+      table.append([
+        result.model, result.fold.map(String.init) ?? "all", result.name, result.trainedOn, result.testedOn,
+        "\(slice.fakes)", "\(slice.reals)", cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper),
+        cell(slice.bootstrap?.lower), cell(slice.bootstrap?.upper), slice.area.reason ?? "",
+      ])
+    }
+    return table
+  }
+
+  /// Every metric of every seed, then mean and standard deviation over seeds.
+  private var seedTable: ResultTable {
+    var table = ResultTable("seeds.csv", ["model", "seed", "auc_within_folds"] + Metric.all.map(\.name))
+    for result in seeds {
+      for one in result.seeds {
+        table.append([result.model, "\(one.seed)", cell(one.area)] + Metric.all.map { cell(one.metrics[$0.name]) })
+      }
+      let spreads = Metric.all.map { result.spread($0.name) }
+      table.append([result.model, "mean", cell(result.area.mean)] + spreads.map { cell($0.mean) })
+      table.append([result.model, "sd", cell(result.area.deviation)] + spreads.map { cell($0.deviation) })
+    }
+    return table
+  }
+
   private var probeTable: ResultTable {
     var table = ResultTable(
       "shortcut_probes.csv",
@@ -218,5 +289,8 @@ extension RunAnalysis {
   }
 }
 
-/// A number for people.
-func number(_ value: Double, _ digits: Int = 3) -> String { String(format: "%.\(digits)f", value) }
+/// A number for people: the six decimals of the CSV files cut down, so that both agree to the last digit.
+func number(_ value: Double, _ digits: Int = 3) -> String {
+  let shown = digits < 6 && abs(value) < 1e9 ? Double(String(format: "%.6f", value))! : value
+  return String(format: "%.\(digits)f", shown)
+}

@@ -17,6 +17,14 @@ struct RunAnalysis: Sendable {
   let probes: [ProbeResult]
   /// How many groups the samples have.
   let groups: Int
+  /// Each entry's results by what it was trained and tested on; empty for one cross-validation of one data set.
+  let cross: [CrossResult]
+  /// Each entry's results by seed; empty with one.
+  let seeds: [SeedResult]
+  /// What was chosen on validation parts, and how often.
+  let selections: [Selection]
+  /// Where models are most wrong, and where they disagree.
+  let failures: [FailureCase]
 
   /// What an entry is.
   enum Role: String, Sendable {
@@ -64,11 +72,46 @@ struct RunAnalysis: Sendable {
     /// Rows without a score, by reason.
     let failed: [String: Int]
     let warnings: [String]
+    /// Pooled metrics after calibration on each fold's validation part, by method.
+    let calibrated: [String: MetricValues]
+    /// F1, recall and specificity on validation by threshold from 0 to 1 in hundredths, mean over folds.
+    let thresholdCurves: [ThresholdPoint]
 
     /// Mean and standard deviation of a metric over folds.
     func spread(_ metric: String) -> Spread { Spread(folds.map { $0.metrics[metric] }) }
     /// The interval of the pooled AUC; a constant answer has none.
     var interval: Interval? { name == "constant" ? nil : RunAnalysis.interval(bootstrap, delong) }
+  }
+
+  /// Decisions on validation at one threshold.
+  struct ThresholdPoint: Sendable {
+    let threshold: Double
+    let f1, recall, specificity: Double
+  }
+
+  /// An entry's AUC on one data set, by the model of one fold (nil: by all, within folds).
+  struct CrossResult: Sendable {
+    let model: String
+    let fold: Int?
+    let name: String
+    let trainedOn: String
+    let testedOn: String
+    let slice: Slice
+  }
+
+  /// An entry's metrics by seed.
+  struct SeedResult: Sendable {
+    let model: String
+    let seeds: [(seed: UInt64, area: Measure, metrics: MetricValues)]
+    var area: Spread { Spread(seeds.map(\.area)) }
+    func spread(_ metric: String) -> Spread { Spread(seeds.map { $0.metrics[metric] }) }
+  }
+
+  /// Something that was chosen on validation.
+  struct Selection: Sendable {
+    let what: String
+    let count: Int
+    let among: String
   }
 
   /// One fold's test result.
@@ -116,11 +159,12 @@ struct RunAnalysis: Sendable {
     let area: Measure
     let delong: Interval?
     let bootstrap: Interval?
+    var isOneSided = false
     var interval: Interval? { RunAnalysis.interval(bootstrap, delong) }
     /// Warned of when its interval does not reach 0.5 and its distance from it is more than 0.1.
     var isShortcut: Bool {
       guard let area = area.value, let interval else { return false }
-      return !interval.contains(0.5) && abs(area - 0.5) > 0.1
+      return !interval.contains(0.5) && (isOneSided ? area - 0.5 : abs(area - 0.5)) > 0.1
     }
   }
 

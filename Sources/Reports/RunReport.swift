@@ -37,6 +37,12 @@ public struct RunReport: Sendable, Codable {
   public var execution: [Fact]
   /// Files of the run directory.
   public var files: [FileEntry]
+  /// How training and test were kept apart, by the experiment's word: `k-fold`, `official`, `cross-dataset`, …
+  public var foldProtocol: String
+  /// What each fold is; empty for the folds of one cross-validation.
+  public var scopes: [FoldScope]
+  /// Pictures of the samples that `FailureCases` names, made before the report.
+  public var previews: [Preview]
   /// Sentences that a reader must know, such as settings that differ from the defaults for a reason.
   public var notes: [String]
 
@@ -47,6 +53,44 @@ public struct RunReport: Sendable, Codable {
     (seeds, experiment, samples, statistics, folds, leaks) = ([], "", [], [], [], [])
     (models, fusions, probes, failures, versions, hashes) = ([], [], [], [], [], [])
     (execution, files, notes) = ([], [], [])
+    (foldProtocol, scopes, previews) = ("k-fold", [], [])
+  }
+
+  /// What a fold is.
+  public struct FoldScope: Sendable, Codable, Hashable {
+    /// The fold.
+    public var fold: Int
+    /// What it leaves out or is trained on.
+    public var name: String
+    /// Which repetition with another seed it belongs to, from 0.
+    public var repetition: Int
+    /// The data sets of its training part.
+    public var trainedOn: [String]
+
+    /// Makes a scope.
+    public init(fold: Int, name: String, repetition: Int = 0, trainedOn: [String]) {
+      (self.fold, self.name, self.repetition, self.trainedOn) = (fold, name, repetition, trainedOn)
+    }
+  }
+
+  /// What a sample looks and sounds like.
+  public struct Preview: Sendable, Codable, Hashable {
+    /// The data set it is of.
+    public var dataset: String
+    /// The sample.
+    public var sample: String
+    /// What the file is: kind, length, size, coding.
+    public var about: String
+    /// A small picture, PNG; a path in the run directory.
+    public var picture: String?
+    /// A spectrogram, PNG; a path in the run directory.
+    public var spectrogram: String?
+
+    /// Makes a preview.
+    public init(dataset: String, sample: String, about: String, picture: String? = nil, spectrogram: String? = nil) {
+      (self.dataset, self.sample, self.about) = (dataset, sample, about)
+      (self.picture, self.spectrogram) = (picture, spectrogram)
+    }
   }
 
   /// One sample and what is true of it.
@@ -223,10 +267,12 @@ public struct RunReport: Sendable, Codable {
     public var unit: String
     /// Its value on each sample, in the order of `samples`; nil where it cannot be measured.
     public var values: [Double?]
+    /// Whether only areas above 0.5 tell anything: frequencies among other samples of the same name.
+    public var isOneSided: Bool
 
     /// Makes a probe.
-    public init(name: String, unit: String, values: [Double?]) {
-      (self.name, self.unit, self.values) = (name, unit, values)
+    public init(name: String, unit: String, values: [Double?], isOneSided: Bool = false) {
+      (self.name, self.unit, self.values, self.isOneSided) = (name, unit, values, isOneSided)
     }
   }
 

@@ -62,12 +62,17 @@ private final class Scratch {
     _ = try ReportWriter.write(
       run.report, scores: run.scores.shuffledWithinFiles(), to: second.url, gnuplot: Gnuplot(), resamples: 100)
     let figures = try FileManager.default.contentsOfDirectory(atPath: first.url.appending(path: "Figures").path)
-    #expect(figures.count == 16)
+    #expect(figures.count == 18)
     for name in figures {
       let paths = [first.url, second.url].map { $0.appending(path: "Figures/\(name)") }
       #expect(try readFile(paths[0]) == readFile(paths[1]), "\(name)")
     }
-    for name in try FileManager.default.contentsOfDirectory(atPath: first.url.appending(path: "Results").path) {
+    for name in try FileManager.default.contentsOfDirectory(atPath: first.url.appending(path: "Results/latex").path) {
+      let paths = [first.url, second.url].map { $0.appending(path: "Results/latex/\(name)") }
+      #expect(try readFile(paths[0]) == readFile(paths[1]), "\(name)")
+    }
+    let tables = try FileManager.default.contentsOfDirectory(atPath: first.url.appending(path: "Results").path)
+    for name in tables where name.hasSuffix(".csv") {
       let rows = try [first.url, second.url].map { try Self.timeless($0.appending(path: "Results/\(name)")) }
       #expect(rows[0] == rows[1], "\(name)")
     }

@@ -2,6 +2,7 @@ import Datasets
 import Evaluation
 import Files
 import Foundation
+import Ledger
 import Models
 import Reports
 import Training
@@ -15,14 +16,16 @@ struct RunMerge {
   func run() throws -> String {
     var rows: [ScoreRow] = []
     for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
-      let own = try (0..<inputs.experiment.folds.count).flatMap {
+      let own = try (0..<inputs.plan.count).flatMap {
         try ScoreFile.read(file(RunFiles.foldScores(name, $0)))
       }
       try writeAtomically(ScoreFile.text(own), to: file(RunFiles.scores(name)))
       rows += own
     }
     for entry in inputs.experiment.models { try keepBest(entry) }
-    let outcome = try ReportWriter.write(report(), scores: rows, to: directory)
+    var report = try report()
+    report.previews = try previews(FailureCase.ofMainRows(report, rows))
+    let outcome = try ReportWriter.write(report, scores: rows, to: directory)
     return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")
   }
 
@@ -30,7 +33,7 @@ struct RunMerge {
 
   /// Copies the fold with the best validation score, never test, to `Models/best_<model>.safetensors`.
   private func keepBest(_ entry: Experiment.ModelEntry) throws {
-    let folds = try (0..<inputs.experiment.folds.count).map { fold in
+    let folds = try (0..<inputs.plan.count).map { fold in
       try ModelFile.description(of: file(RunFiles.model(entry.name, fold)))
     }
     let best = folds.min { a, b in
@@ -44,7 +47,15 @@ struct RunMerge {
     let experiment = inputs.experiment
     let (dataset, plan) = (inputs.dataset, inputs.plan)
     var report = RunReport(name: experiment.name, thresholdRule: try ThresholdRule(experiment.threshold.rule))
-    report.seeds = [experiment.seed]
+    report.seeds = experiment.folds.seeds(experiment.seed)
+    report.foldProtocol = experiment.folds.protocol.rawValue
+    if experiment.folds.protocol != .kFold || experiment.folds.repeats > 1 {
+      report.scopes = (0..<plan.count).map { fold in
+        RunReport.FoldScope(
+          fold: fold, name: plan.names[fold], repetition: plan.repetition(of: fold),
+          trainedOn: Set(plan.indices(.train, fold: fold).map { dataset.samples[$0].dataset }).sorted())
+      }
+    }
     report.experiment = String(decoding: try readFile(file(RunFiles.experimentYAML)), as: UTF8.self)
     report.samples = dataset.samples.enumerated().map { index, sample in
       let has = { (modality: Modality, label: Label) in
@@ -68,7 +79,9 @@ struct RunMerge {
     let audit = try ShortcutAudit(dataset, DataRoots(experiment.data))
     report.probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
       audit.values[quantity].map { values in
-        .init(name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[$0.id] })
+        .init(
+          name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[$0.id] },
+          isOneSided: quantity.isCategorical)
       }
     }
     report.failures = try failures()
@@ -77,8 +90,41 @@ struct RunMerge {
       .init("experiment", try experiment.resultHash()), .init("samples.csv", try sha256(of: file(RunFiles.samples))),
       .init("folds.csv", try sha256(of: file(RunFiles.folds))), .init("program", ProgramFacts.programHash),
     ]
+    report.execution = testScorings()
     report.files = try resultFiles()
     return report
+  }
+
+  /// Pictures of the failure cases, under `Figures/cases`. Where the data is not on this machine there are none.
+  private func previews(_ cases: [FailureCase]) throws -> [RunReport.Preview] {
+    guard let roots = try? DataRoots(inputs.experiment.data) else { return [] }
+    let wanted = Set(cases.map(\.sample))
+    return try inputs.dataset.samples.filter {
+      wanted.contains(SampleID(dataset: $0.dataset, sample: $0.id)) && $0.problem == nil
+    }.enumerated().map { number, sample in
+      let preview = SamplePreview(sample, roots)
+      func keep(_ bytes: [UInt8]?, _ kind: String) throws -> String? {
+        guard let bytes else { return nil }
+        let path = "Figures/cases/\(number)-\(kind).png"
+        try writeAtomically(bytes, to: file(path))
+        return path
+      }
+      return RunReport.Preview(
+        dataset: sample.dataset, sample: sample.id, about: preview.about, picture: try keep(preview.picture, "picture"),
+        spectrogram: try keep(preview.spectrogram, "spectrogram"))
+    }
+  }
+
+  /// How often test scores were computed, by the ledger's entries: each attempt at a score job that came to its end.
+  private func testScorings() -> [RunReport.Fact] {
+    guard let attempts = try? LedgerReader(directory: directory).attempts() else { return [] }
+    let done = attempts.filter { $0.job.hasPrefix("\(RunGraph.Kind.score.rawValue)/") && $0.outcome == "done" }
+    let counts = Dictionary(grouping: done) { String($0.job.split(separator: "/")[1]) }.mapValues(\.count)
+    let text = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    return [
+      RunReport.Fact(
+        "test scores computed", "\(done.count) times, once a model and fold is \(inputs.plan.count) a model: \(text)")
+    ]
   }
 
   private func statistics() throws -> [RunReport.DatasetStatistics] {
@@ -111,7 +157,7 @@ struct RunMerge {
 
   private func model(_ entry: Experiment.ModelEntry) throws -> RunReport.Model {
     let architecture = try ModelRegistry.find(entry.architecture)
-    let folds = inputs.experiment.folds.count
+    let folds = inputs.plan.count
     let summaries = try (0..<folds).map { fold in
       try decode(TrainingSummary.self, RunFiles.training(entry.name, fold))
     }

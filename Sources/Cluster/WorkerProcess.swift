@@ -43,11 +43,11 @@ public final class WorkerProcess: Sendable {
     options.fingerprint = NumericsFingerprint.compute()
     let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
     defer { try? FileManager.default.removeItem(at: scratch) }
-    let (data, weights, cache) = (data, weights, cache)
+    let (data, weights, cache, threads) = (data, weights, cache, threads)
     let worker = try WorkerService(
       coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
     ) { shared in
-      try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, threadsPerJob: 1)
+      try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, jobsAtOnce: threads)
     }
     service.withLock { $0 = worker }
     switch try worker.serve() {

@@ -20,6 +20,8 @@ public struct DatasetStatistics: Codable, Sendable {
     public let counts: ClassCounts
     /// Larger to smaller class; nil with one class.
     public let ratio: Double?
+    /// The ratio for people: `10.0:1`, or `one class`.
+    public let ratioText: String
     /// How unequal they are.
     public let verdict: Verdict
     /// The line for the user: `Audio: real 25000, fake 2500 (10.0:1) SEVERE`.
@@ -33,7 +35,8 @@ public struct DatasetStatistics: Codable, Sendable {
       let ratio = counts.smaller == 0 ? nil : Double(counts.larger) / Double(counts.smaller)
       self.ratio = ratio
       verdict = ratio.map { $0 < 3 ? .good : $0 <= 5 ? .moderate : .severe } ?? .oneClass
-      let shown = ratio.map { "(\(Self.oneDecimal($0)):1)" } ?? "(one class)"
+      ratioText = ratio.map { "\(Self.oneDecimal($0)):1" } ?? "one class"
+      let shown = "(\(ratioText))"
       line =
         "\(title ?? modality?.title ?? "Samples"): real \(counts.real), fake \(counts.fake) \(shown) \(verdict.rawValue)"
       advice = Self.advice(modality, counts, verdict)

@@ -1,4 +1,4 @@
-/// Grows every class to the size of the largest with points between neighbours, for features and embeddings (never for
+/// Grows every class to the size of the largest, or a share of it, with points between neighbours, for features and embeddings (never for
 /// pixels or samples of sound).
 ///
 /// - Source: Chawla et al. 2002 (SMOTE); Han et al. 2005 (Borderline-SMOTE 1).
@@ -21,19 +21,21 @@ public struct Oversampling: Sendable {
 
   /// Adds points a + u (b - a), 0 <= u < 1, with a of the class and b among its k nearest of the class.
   ///
-  /// - Parameter neighbours: k; a class with fewer other points uses all of them, and a class with one point repeats it.
+  /// - Parameters:
+  ///   - neighbours: k; a class with fewer other points uses all of them, and a class with one point repeats it.
+  ///   - ratio: the largest class to the others afterwards; larger classes than that asks for stay as they are.
   /// - Cost: one distance a pair of points of a small class; of any class for `borderline`.
   public init(
-    _ rows: [[Double]], labels: [Int], neighbours: Int = 5, start: Start = .all, seed: UInt64
+    _ rows: [[Double]], labels: [Int], neighbours: Int = 5, start: Start = .all, ratio: Double = 1, seed: UInt64
   ) {
     precondition(rows.count == labels.count, "Oversampling: \(rows.count) rows, \(labels.count) labels")
-    precondition(neighbours > 0, "Oversampling: no neighbours")
+    precondition(neighbours > 0 && ratio >= 1, "Oversampling: \(neighbours) neighbours, a ratio of \(ratio)")
     originals = rows.count
     let members = Dictionary(grouping: rows.indices, by: { labels[$0] })
-    let largest = members.values.map(\.count).max() ?? 0
+    let goal = Int((Double(members.values.map(\.count).max() ?? 0) / ratio).rounded())
     var generator = SplitMix64(state: seed)
     var (grown, classes) = (rows, labels)
-    for (label, points) in members.sorted(by: { $0.key < $1.key }) where points.count < largest {
+    for (label, points) in members.sorted(by: { $0.key < $1.key }) where points.count < goal {
       let near = points.map { Self.nearest(to: $0, of: points, rows, neighbours) }
       var starts = Array(points.indices)
       if start == .borderline {
@@ -44,7 +46,7 @@ public struct Oversampling: Sendable {
         }
         if !danger.isEmpty { starts = danger }
       }
-      for _ in points.count..<largest {
+      for _ in points.count..<goal {
         let from = starts[generator.below(starts.count)]
         let a = rows[points[from]]
         let b = near[from].isEmpty ? a : rows[near[from][generator.below(near[from].count)]]

@@ -34,6 +34,12 @@ public final class Storage: @unchecked Sendable {
   }
 }
 
+/// How much memory tensors have.
+public enum TensorMemory {
+  /// Bytes of all living tensors' blocks, in the whole process.
+  public static var bytesInUse: Int { StoragePool.shared.used }
+}
+
 /// Freed blocks by size class, so that a training step asks the system for nothing after its first round: fresh pages
 /// cost a fault and a zeroing each.
 final class StoragePool: Sendable {
@@ -42,6 +48,7 @@ final class StoragePool: Sendable {
   private struct State: ~Copyable {
     var free: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: 256)
     var cached = 0
+    var used = 0
   }
 
   // Pointers are not Sendable; these point to blocks that nobody uses.
@@ -61,11 +68,15 @@ final class StoragePool: Sendable {
     return (power * 4 + quarter, ((1 << power) + quarter * step) * 64)
   }
 
+  /// Bytes of blocks that were taken and not given back.
+  var used: Int { blocks.withLock { $0.state.used } }
+
   func take(_ count: Int) -> UnsafeMutableRawPointer {
     let (index, bytes) = sizeClass(count)
     let block = blocks.withLock { blocks in
       let block = blocks.state.free[index].popLast()
       if block != nil { blocks.state.cached -= bytes }
+      blocks.state.used += bytes
       return SendablePointer(pointer: block)
     }
     return block.pointer ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
@@ -75,6 +86,7 @@ final class StoragePool: Sendable {
     let (index, bytes) = sizeClass(count)
     let block = SendablePointer(pointer: pointer)
     let kept = blocks.withLock { [limit] blocks in
+      blocks.state.used -= bytes
       guard blocks.state.cached + bytes <= limit else { return false }
       blocks.state.free[index].append(block.pointer!)
       blocks.state.cached += bytes

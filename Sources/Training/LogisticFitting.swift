@@ -19,8 +19,15 @@ extension Trainer {
       }
     }
     let scaler = StandardScaler(fitting: rows)
-    let balanced = job.balance.classWeights != .none || job.balance.sampler != .none
-    let model = try LogisticRegression(rows: rows.map(scaler.apply), labels: labels, balanced: balanced)
+    var points = rows.map(scaler.apply)
+    if job.balance.isSynthetic {
+      let grown = Oversampling(
+        points, labels: labels, start: job.balance.strategy == .smote ? .all : .borderline,
+        ratio: job.balance.targetRatio, seed: RandomStream.seed(job, "smote"))
+      (points, labels) = (grown.rows, grown.labels)
+    }
+    let balanced = data.balance.classWeights != .none || data.balance.sampler != .none
+    let model = try LogisticRegression(rows: points, labels: labels, balanced: balanced)
     try store.load([
       "standardise.mean": Tensor(scaler.mean.map(Float.init), shape: [width]),
       "standardise.scale": Tensor(scaler.scale.map(Float.init), shape: [width]),

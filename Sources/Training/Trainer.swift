@@ -36,8 +36,11 @@ public struct Trainer {
   public var reducer: (any ShardReducer)?
   /// Whether a frozen backbone's features are computed once and kept, instead of at every step: faster, the same numbers.
   var keepsFeatures = true
-  /// Called with a sentence that people should read, now and then.
-  public var onNote: (String) -> Void = { _ in }
+  /// Bytes of memory that this job may take; more than the estimate says gives a warning.
+  public var memory = MemoryEstimate.machine
+  /// Called with a line for the job's log.
+  public var onLog: (String) -> Void = { _ in }
+  private let notes = TrainingNotes()
   /// Called after every step and every few samples of the other phases. What it throws ends the job; a checkpoint is
   /// written before.
   public var onProgress: (TrainingProgress) throws -> Void = { _ in }
@@ -63,9 +66,16 @@ public struct Trainer {
     try job.settings.validate(model: job.model)
     try job.input.validate()
     let (store, built) = try build()
+    notes.clear()
     let (network, data) = try prepare(built, store)
+    note(.balance, data.balanceSummary)
     switch job.architecture.fitting {
     case .gradient:
+      if let text = MemoryEstimate(network, store, job.settings, partShape: data.writer.partShape, threads: threads)
+        .warning(limit: memory, job.settings)
+      {
+        note(.memory, text)
+      }
       let run = try TrainingRun(self, data, network, store, checkpoint: checkpoint, resuming: resuming)
       try run.train()
       return try finish(data, network, store, run.state, to: output)
@@ -121,7 +131,7 @@ public struct Trainer {
       return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
     }
     if job.settings.augment {
-      onNote("tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
+      note(.tuning, "tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
     }
     guard keepsFeatures else {
       return (
@@ -133,6 +143,25 @@ public struct Trainer {
       HeadNetwork(detector: detector),
       try data("features", frozen.features, first: { try frozen.make($0) }, load: { try frozen.kept($0) })
     )
+  }
+
+  /// A sentence for the log and the report.
+  ///
+  /// - Parameter once: leaves it out where one of this kind was made before.
+  func note(_ kind: TrainingNote.Kind, _ text: String, once: Bool = false) {
+    if once && notes.all.contains(where: { $0.kind == kind }) { return }
+    if notes.add(TrainingNote(kind: kind, text: text)) { onLog("\(kind.rawValue): \(text)") }
+  }
+
+  /// One line an epoch for the log.
+  func log(_ record: EpochRecord, waited: Double) {
+    let values = [
+      "training loss \(TrainingAdvice.round(record.trainingLoss))",
+      record.validationLoss.map { "validation loss \(TrainingAdvice.round($0))" },
+      record.validationAUC.map { "AUC \(TrainingAdvice.round($0))" },
+      "waiting for samples \(Int((100 * waited).rounded()))%",
+    ]
+    onLog("epoch \(record.epoch) of \(epochs): \(values.compactMap { $0 }.joined(separator: ", "))")
   }
 
   private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }
@@ -175,8 +204,8 @@ public struct Trainer {
     try ModelFile.write(description, store.state, to: output)
     return TrainingSummary(
       epochs: state.epochs, bestEpoch: state.bestEpoch, parameters: store.parameterCount,
-      trainingSamples: data.training.count, validationSamples: data.validation.count, failures: data.failures,
-      seconds: state.seconds)
+      trainingSamples: data.training.count { $0.synthetic == nil }, validationSamples: data.validation.count, failures: data.failures,
+      notes: notes.all, seconds: state.seconds)
   }
 
   /// Mean cross-entropy; nil without samples.

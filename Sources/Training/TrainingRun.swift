@@ -38,7 +38,7 @@ final class TrainingRun {
           + "train.logical_shards or lower cluster.workers_per_job")
     }
     step = TrainingStep(
-      network, store, settings: job.settings, loss: ItemLoss(job.balance, smoothing: job.settings.labelSmoothing),
+      network, store, settings: job.settings, loss: ItemLoss(data.balance, smoothing: job.settings.labelSmoothing),
       stages: (network as? Detector)?.backbone.stages ?? [], threads: trainer.threads, reducer: trainer.reducer)
     if job.settings.ema > 0 { average = WeightAverage(decay: job.settings.ema, store) }
     crew = ShardThreads(count: trainer.threads, computeThreads: 1)
@@ -52,6 +52,8 @@ final class TrainingRun {
     while !state.isOver(settings) { try epoch() }
     try store.load(trained: best)
     state.seconds = seconds
+    if let text = TrainingAdvice.convergence(state.epochs) { trainer.note(.convergence, text) }
+    if let text = TrainingAdvice.overfitting(state.epochs, best: state.bestEpoch) { trainer.note(.overfitting, text) }
   }
 
   private var seconds: Double { state.seconds + Date.now.timeIntervalSince(resumed) }
@@ -59,6 +61,7 @@ final class TrainingRun {
   // MARK: One epoch
 
   private func epoch() throws {
+    let began = Date.now
     let epoch = state.epoch
     let plan = data.epoch(epoch)
     let first = state.step
@@ -85,6 +88,8 @@ final class TrainingRun {
     // The average takes the weights' place while it is validated, and is what a best epoch keeps.
     let (current, judged) = (store.trained, average?.state)
     if let judged { try store.load(trained: judged) }
+    let (waited, trained) = (batches.secondsWaited, Date.now.timeIntervalSince(began))
+    if let text = TrainingAdvice.loading(waited: waited, of: trained) { trainer.note(.loading, text, once: true) }
     let scores = try trainer.validate(data, network, crew)
     if judged != nil { try store.load(trained: current) }
     let labels = data.validation.map(\.isFake)
@@ -97,6 +102,7 @@ final class TrainingRun {
       state.bestEpoch = record.epoch
     }
     state.epochs.append(record)
+    trainer.log(record, waited: waited / max(trained, 1e-9))
     (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)

@@ -27,7 +27,8 @@ public struct SampleFailure: Codable, Sendable, Equatable {
   public var reason: String
 }
 
-/// What a training job did. All but `seconds` is the same on every machine and with any interruption.
+/// What a training job did. All but `seconds` and what `notes` say of memory and loading is the same on every machine and
+/// with any interruption.
 public struct TrainingSummary: Codable, Sendable, Equatable {
   /// One record an epoch, for the training curves.
   public var epochs: [EpochRecord]
@@ -41,11 +42,13 @@ public struct TrainingSummary: Codable, Sendable, Equatable {
   public var validationSamples: Int
   /// Samples of both parts that could not be decoded.
   public var failures: [SampleFailure]
+  /// What people should know about it.
+  public var notes: [TrainingNote]
   /// Wall-clock time, that before an interruption included.
   public var seconds: Double
 
   enum CodingKeys: String, CodingKey {
-    case epochs, parameters, failures, seconds
+    case epochs, parameters, failures, notes, seconds
     case bestEpoch = "best_epoch", trainingSamples = "training_samples", validationSamples = "validation_samples"
   }
 }

@@ -74,6 +74,67 @@ import Testing
     #expect(balanced.summary.contains("class weights real 3, fake 0.6"))
   }
 
+  @Test func `aims at a target ratio`() throws {
+    func made(
+      _ sampler: BalanceSettings.Sampler, _ ratio: Double, _ weights: BalanceSettings.ClassWeights = .none
+    ) throws -> SamplingPlan {
+      try SamplingPlan(
+        labels: labels, settings: BalanceSettings(classWeights: weights, sampler: sampler, targetRatio: ratio), seed: 1,
+        fold: 0)
+    }
+    #expect(try shown(made(.oversample, 2).order(epoch: 0)) == ClassCounts(real: 50, fake: 100))
+    #expect(try shown(made(.undersample, 2).order(epoch: 0)) == ClassCounts(real: 20, fake: 40))
+    let batches = try made(.balancedBatches, 3).order(epoch: 0)
+    #expect(shown(batches) == ClassCounts(real: 30, fake: 90))
+    for start in stride(from: 0, to: 120, by: 8) {
+      #expect(shown(Array(batches[start..<start + 8])) == ClassCounts(real: 2, fake: 6))
+    }
+    let drawn = try shown((0..<50).flatMap { try made(.weighted, 3).order(epoch: $0) })
+    #expect(abs(drawn.real - 1500) < 170)  // 5 standard deviations are 168
+    let weighted = try made(.none, 2, .balanced).classWeights
+    #expect(abs(weighted.fake * 100 - 2 * weighted.real * 20) < 1e-9)
+    #expect(abs(weighted.fake * 100 + weighted.real * 20 - 120) < 1e-9)
+    // Data that is nearer to equal than the target is left alone.
+    #expect(try shown(made(.undersample, 9).order(epoch: 0)) == ClassCounts(real: 20, fake: 100))
+  }
+
+  @Test func `auto follows the ratio and says why`() throws {
+    func auto(_ real: Int, _ fake: Int) throws -> SamplingPlan {
+      try SamplingPlan(
+        labels: [Label](repeating: .real, count: real) + [Label](repeating: .fake, count: fake),
+        settings: BalanceSettings(loss: .focal, focalGamma: 2, classWeights: .balanced, strategy: .auto), seed: 1,
+        fold: 0)
+    }
+    let (even, moderate, severe) = (try auto(50, 149), try auto(50, 150), try auto(260, 51))
+    #expect(even.settings == BalanceSettings(focalGamma: 2, strategy: .auto))
+    #expect(even.reason == "auto does nothing, as 3.0:1 is below 3:1" && even.classWeights == (1, 1))
+    #expect(moderate.settings.classWeights == .balanced && moderate.settings.loss == .bce)
+    #expect(
+      moderate.summary.hasPrefix("balance auto takes class weights, as 3.0:1 is between 3:1 and 5:1: training part"))
+    #expect(severe.settings.sampler == .weighted && severe.settings.loss == .focal && severe.settings.focalGamma == 2)
+    #expect(severe.reason == "auto takes a weighted sampler and focal loss, as 5.1:1 is above 5:1")
+  }
+
+  @Test(arguments: BalanceSettings.Strategy.allCases)
+  func `a strategy by name takes the place of the other keys`(strategy: BalanceSettings.Strategy) throws {
+    let given = BalanceSettings(
+      loss: .focal, classWeights: .given(real: 3, fake: 1), sampler: .weighted, strategy: strategy)
+    let settings = given.resolved(for: ClassCounts(real: 10, fake: 10)).settings
+    switch strategy {
+    case .given: #expect(settings == given)
+    case .classWeights:
+      #expect(settings.classWeights == .balanced && settings.sampler == .none && settings.loss == .bce)
+    case .weightedSampler: #expect(settings.sampler == .weighted && settings.classWeights == .none)
+    case .focal: #expect(settings.loss == .focal && settings.focalGamma == 2 && settings.sampler == .none)
+    case .oversample: #expect(settings.sampler == .oversample)
+    case .undersample: #expect(settings.sampler == .undersample)
+    case .balancedBatches: #expect(settings.sampler == .balancedBatches)
+    case .none, .auto, .smote, .borderlineSMOTE:
+      #expect(settings.loss == .bce && settings.sampler == .none && settings.classWeights == .none)
+    }
+    #expect(try JSONDecoder().decode(BalanceSettings.self, from: JSONEncoder().encode(given)) == given)
+  }
+
   @Test func `of one class is refused where both are needed`() throws {
     let fakes = [Label](repeating: .fake, count: 5)
     #expect(throws: DatasetError.self) { try SamplingPlan(labels: [], settings: BalanceSettings(), seed: 1, fold: 0) }

@@ -1,4 +1,5 @@
 import Autograd
+import Datasets
 import Foundation
 import Models
 import NN
@@ -158,6 +159,22 @@ struct TinyBackbone: Backbone {
     for (name, tensor) in try original(weights) {
       #expect((difference(tensor, trained[name]!) == 0) == name.hasPrefix("blocks.0."), "\(name)")
     }
+  }
+
+  @Test(arguments: [BalanceSettings.Strategy.smote, .borderlineSMOTE])
+  func `on kept features can make points between them`(strategy: BalanceSettings.Strategy) throws {
+    let folder = try TemporaryFolder()
+    var job = try TinyBackbone.job(try TinyBackbone.weights(in: folder), .frozen)
+    job.balance = BalanceSettings(strategy: strategy)
+    let summary = try train(folder, job).summary
+    // 9 real and 18 fake samples of two views each: the difference is made up.
+    #expect(summary.trainingSamples == 27)
+    let note = try #require(summary.notes.first { $0.kind == .balance }?.text)
+    #expect(note.contains("balance \(strategy.rawValue): training part: real 27, fake 18; sampler none shows real 27"))
+    #expect(note.contains("among them points between embeddings: real 18, fake 0"))
+    job.tuning = .full
+    let error = #expect(throws: TrainingError.self) { _ = try train(folder, job) }
+    #expect(error?.description.contains("tune: frozen, or another strategy") == true)
   }
 
   @Test func `reads its forms`() {

@@ -84,6 +84,7 @@ struct RunMerge {
           isOneSided: quantity.isCategorical)
       }
     }
+    report.notes += try notes()
     report.failures = try failures()
     report.versions = ProgramFacts.versions.map { .init($0.name, $0.value) }
     report.hashes = [
@@ -177,6 +178,21 @@ struct RunMerge {
               validationAUC: $0.validationAUC)
           })
       })
+  }
+
+  /// What training said of itself: one remark for each model and kind, with the folds that it holds for.
+  private func notes() throws -> [String] {
+    try inputs.experiment.models.flatMap { entry in
+      let notes = try (0..<inputs.experiment.folds.count).map { fold in
+        try decode(TrainingSummary.self, RunFiles.training(entry.name, fold)).notes
+      }
+      return TrainingNote.Kind.allCases.compactMap { kind -> String? in
+        let folds = notes.indices.filter { fold in notes[fold].contains { $0.kind == kind } }
+        guard let first = folds.first, let note = notes[first].first(where: { $0.kind == kind }) else { return nil }
+        let others = folds.dropFirst().map(String.init).joined(separator: ", ")
+        return "\(entry.name), fold \(first): \(note.text)" + (others.isEmpty ? "." : "; much the same in fold \(others).")
+      }
+    }
   }
 
   private func failures() throws -> [RunReport.Failure] {

@@ -13,13 +13,14 @@ final class WorkerJobs: JobRunner {
   private let inputs: RunInputs
   private let roots: DataRoots
   private let cache: SampleCache
-  private let threadsPerJob: Int
+  // Each job has one thread.
+  private let jobsAtOnce: Int
   private let weightPaths: [String: String]
   private let folders = Mutex<[String: WeightsFolder]>([:])
 
   /// Reads the run's shared files; `data` and `weights` say where data sets and weights folders lie on this machine.
-  init(shared: URL, data: [String: String], weights: [String: String], cache: URL, threadsPerJob: Int) throws {
-    (self.threadsPerJob, weightPaths) = (threadsPerJob, weights)
+  init(shared: URL, data: [String: String], weights: [String: String], cache: URL, jobsAtOnce: Int) throws {
+    (self.jobsAtOnce, weightPaths) = (jobsAtOnce, weights)
     inputs = try RunInputs(folder: shared)
     roots = try DataRoots(inputs.experiment.data, overrides: data)
     self.cache = SampleCache(cache)
@@ -85,10 +86,11 @@ final class WorkerJobs: JobRunner {
   private func train(_ entry: Experiment.ModelEntry, fold: Int, _ context: any JobContext) throws {
     let job = try trainingJob(entry, fold: fold)
     var trainer = Trainer(job, cache: cache)
-    trainer.threads = threadsPerJob
+    trainer.threads = 1
     trainer.checkpointSeconds = Double(inputs.experiment.cluster.checkpointSeconds)
     trainer.reducer = context.reducer
-    trainer.onNote = { context.log($0) }
+    trainer.onLog = { context.log($0) }
+    trainer.memory /= jobsAtOnce
     trainer.onProgress = { progress in
       try context.progress(
         JobProgress(

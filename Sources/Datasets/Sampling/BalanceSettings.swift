@@ -65,6 +65,36 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
     }
   }
 
+  /// A whole answer to unequal classes by one name; it takes the place of loss, class weights and sampler.
+  public enum Strategy: String, Codable, Sendable, CaseIterable {
+    /// What loss, class weights and sampler say.
+    case given
+    /// Nothing: plain cross-entropy, each sample once.
+    case none
+    /// Cross-entropy with class weights.
+    case classWeights = "class-weights"
+    /// Cross-entropy, samples drawn with class weights.
+    case weightedSampler = "weighted-sampler"
+    /// Focal loss alone.
+    case focal
+    /// New points between neighbouring embeddings of the smaller class (SMOTE).
+    case smote
+    /// SMOTE from those points alone that lie among the other class.
+    case borderlineSMOTE = "borderline-smote"
+    /// The smaller class repeated.
+    case oversample
+    /// As much of the larger class as there is of the smaller, another part every epoch.
+    case undersample
+    /// Half of each class in every batch.
+    case balancedBatches = "balanced-batches"
+    /// By the training part's ratio: below 3:1 nothing, up to 5:1 class weights, beyond a weighted sampler and focal loss.
+    case auto
+  }
+
+  /// A whole answer by one name.
+  public var strategy: Strategy
+  /// Larger class to smaller that sampling and weighting aim at: 1 is equal. Data that is nearer to equal stays as it is.
+  public var targetRatio: Double
   /// The loss of a detector.
   public var loss: Loss
   /// How much less easy samples count; 0 makes focal loss the cross-entropy.
@@ -75,16 +105,69 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
   public var sampler: Sampler
 
   private enum CodingKeys: String, CodingKey {
-    case loss, sampler
+    case strategy, loss, sampler
+    case targetRatio = "target_ratio"
     case focalGamma = "focal_gamma"
     case classWeights = "class_weights"
   }
 
   /// Settings from their parts; without any, each sample once and plain cross-entropy.
   public init(
-    loss: Loss = .bce, focalGamma: Double = 0, classWeights: ClassWeights = .none, sampler: Sampler = .none
+    loss: Loss = .bce, focalGamma: Double = 0, classWeights: ClassWeights = .none, sampler: Sampler = .none,
+    strategy: Strategy = .given, targetRatio: Double = 1
   ) {
     (self.loss, self.focalGamma, self.classWeights, self.sampler) = (loss, focalGamma, classWeights, sampler)
+    (self.strategy, self.targetRatio) = (strategy, targetRatio)
+  }
+
+  /// Reads a whole section; `strategy` and `target_ratio` may be missing.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      loss: try container.decode(Loss.self, forKey: .loss),
+      focalGamma: try container.decode(Double.self, forKey: .focalGamma),
+      classWeights: try container.decode(ClassWeights.self, forKey: .classWeights),
+      sampler: try container.decode(Sampler.self, forKey: .sampler),
+      strategy: try container.decodeIfPresent(Strategy.self, forKey: .strategy) ?? .given,
+      targetRatio: try container.decodeIfPresent(Double.self, forKey: .targetRatio) ?? 1)
+  }
+
+  /// Whether new points are made between embeddings.
+  public var isSynthetic: Bool { strategy == .smote || strategy == .borderlineSMOTE }
+
+  /// What the strategy means for a training part of these counts, and why, as a clause; nil where the settings' own keys
+  /// count.
+  public func resolved(for counts: ClassCounts) -> (settings: BalanceSettings, reason: String?) {
+    var result = self
+    func set(_ loss: Loss = .bce, _ classWeights: ClassWeights = .none, _ sampler: Sampler = .none) {
+      (result.loss, result.classWeights, result.sampler) = (loss, classWeights, sampler)
+    }
+    switch strategy {
+    case .given: return (self, nil)
+    case .none, .smote, .borderlineSMOTE: set()
+    case .classWeights: set(.bce, .balanced)
+    case .weightedSampler: set(.bce, .none, .weighted)
+    case .focal: set(.focal)
+    case .oversample: set(.bce, .none, .oversample)
+    case .undersample: set(.bce, .none, .undersample)
+    case .balancedBatches: set(.bce, .none, .balancedBatches)
+    case .auto:
+      let balance = DatasetStatistics.Balance(nil, counts)
+      switch balance.verdict {
+      case .good, .oneClass:
+        set()
+        return (result, "auto does nothing, as \(balance.ratioText) is below 3:1")
+      case .moderate:
+        set(.bce, .balanced)
+        return (result, "auto takes class weights, as \(balance.ratioText) is between 3:1 and 5:1")
+      case .severe:
+        set(.focal, .none, .weighted)
+        if result.focalGamma == 0 { result.focalGamma = 2 }
+        return (result, "auto takes a weighted sampler and focal loss, as \(balance.ratioText) is above 5:1")
+      }
+    }
+    if result.loss == .focal && result.focalGamma == 0 { result.focalGamma = 2 }
+    return (result, strategy.rawValue)
   }
 
   /// Refuses values that no training can use.
@@ -93,6 +176,10 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
   public func validate() throws {
     guard focalGamma >= 0, focalGamma <= 10 else {
       throw DatasetError("balance.focal_gamma", "\(focalGamma) is not between 0 and 10; 2 is the usual value")
+    }
+    guard targetRatio >= 1, targetRatio <= 1000 else {
+      throw DatasetError(
+        "balance.target_ratio", "\(targetRatio) is not between 1 (equal classes) and 1000; it is larger class to smaller")
     }
     if case .given(let real, let fake) = classWeights {
       guard real > 0, fake > 0, real.isFinite, fake.isFinite else {

@@ -3,7 +3,7 @@
 public struct SamplingPlan: Sendable {
   /// The labels that it was made for.
   public let labels: [Label]
-  /// The settings that it was made with.
+  /// The settings that it was made with, a strategy by name put in their own words.
   public let settings: BalanceSettings
   /// Samples that every epoch shows.
   public let epochLength: Int
@@ -12,6 +12,10 @@ public struct SamplingPlan: Sendable {
   /// The weight of each class in the loss.
   public let classWeights: (real: Double, fake: Double)
 
+  /// The strategy and why, where one was named.
+  public let reason: String?
+
+  private let ratio: Double
   private let seed: UInt64
   private let fold: Int
   private let members: [[Int]]
@@ -23,12 +27,25 @@ public struct SamplingPlan: Sendable {
   /// - Parameter weights: the samples' own weights in the loss; empty for 1 each.
   /// - Throws: `DatasetError` when there is no sample, or one class only and the settings need both.
   public init(
-    labels: [Label], weights: [Double] = [], settings: BalanceSettings, seed: UInt64, fold: Int
+    labels: [Label], weights: [Double] = [], settings given: BalanceSettings, seed: UInt64, fold: Int
   ) throws {
     precondition(weights.isEmpty || weights.count == labels.count, "SamplingPlan: weights and labels differ in number")
-    try settings.validate()
+    try given.validate()
     let members = Label.allCases.map { label in labels.indices.filter { labels[$0] == label } }
     let counts = ClassCounts(real: members[0].count, fake: members[1].count)
+    let (settings, reason) = given.resolved(for: counts)
+    // Nothing is ever made more unequal than it is.
+    let ratio = counts.smaller == 0 ? 1 : min(settings.targetRatio, Double(counts.larger) / Double(counts.smaller))
+    (self.reason, self.ratio) = (reason, ratio)
+    func shares(_ total: Int) -> ClassCounts {
+      let larger = ratio == 1 ? total - total / 2 : Int((Double(total) * ratio / (1 + ratio)).rounded())
+      // Of equal classes fakes get the odd sample.
+      return counts.real > counts.fake && ratio > 1
+        ? ClassCounts(real: larger, fake: total - larger) : ClassCounts(real: total - larger, fake: larger)
+    }
+    func limited(_ larger: Int, _ smaller: Int) -> ClassCounts {
+      counts.real > counts.fake ? ClassCounts(real: larger, fake: smaller) : ClassCounts(real: smaller, fake: larger)
+    }
     guard !labels.isEmpty else { throw DatasetError("fold \(fold)", "there is no sample to train on") }
     guard counts.smaller > 0 || (settings.sampler == .none && settings.classWeights != .balanced) else {
       throw DatasetError(
@@ -38,9 +55,9 @@ public struct SamplingPlan: Sendable {
     }
     switch settings.sampler {
     case .none: shown = counts
-    case .weighted, .balancedBatches: shown = ClassCounts(real: labels.count / 2, fake: labels.count - labels.count / 2)
-    case .oversample: shown = ClassCounts(real: counts.larger, fake: counts.larger)
-    case .undersample: shown = ClassCounts(real: counts.smaller, fake: counts.smaller)
+    case .weighted, .balancedBatches: shown = shares(labels.count)
+    case .oversample: shown = limited(counts.larger, Int((Double(counts.larger) / ratio).rounded()))
+    case .undersample: shown = limited(Int((Double(counts.smaller) * ratio).rounded()), counts.smaller)
     }
     epochLength = shown.total
     switch settings.classWeights {
@@ -48,7 +65,14 @@ public struct SamplingPlan: Sendable {
     case .given(let real, let fake): classWeights = (real, fake)
     case .balanced where settings.sampler != .none: classWeights = (1, 1)  // the sampler has balanced them already
     case .balanced:
-      classWeights = (Double(shown.total) / Double(2 * shown.real), Double(shown.total) / Double(2 * shown.fake))
+      let weight = { [shown] (label: Label) in
+        let share = (shown[label] == shown.larger ? ratio : 1) / (1 + ratio)
+        return Double(shown.total) * share / Double(shown[label])
+      }
+      classWeights =
+        ratio == 1
+        ? (Double(shown.total) / Double(2 * shown.real), Double(shown.total) / Double(2 * shown.fake))
+        : (weight(.real), weight(.fake))
     }
     (self.labels, self.settings, self.seed, self.fold, self.members) = (labels, settings, seed, fold, members)
     sampleWeights = weights
@@ -70,16 +94,23 @@ public struct SamplingPlan: Sendable {
       return random.permuted(Array(labels.indices))
     case .weighted:
       return (0..<epochLength).map { _ in
-        let group = members[random.below(2)]
+        let isReal =
+          ratio == 1 ? random.below(2) == 0 : random.unit() * Double(epochLength) < Double(shown.real)
+        let group = members[isReal ? 0 : 1]
         return group[random.below(group.count)]
       }
     case .oversample, .undersample:
-      let chosen = members.flatMap { Self.draw(shown.larger, of: $0, &random) }
+      let chosen = Self.draw(shown.real, of: members[0], &random) + Self.draw(shown.fake, of: members[1], &random)
       return random.permuted(chosen)
     case .balancedBatches:
       let real = Self.draw(shown.real, of: members[0], &random)
       let fake = Self.draw(shown.fake, of: members[1], &random)
-      return (0..<epochLength).map { $0 % 2 == 0 ? fake[$0 / 2] : real[$0 / 2] }
+      if ratio == 1 { return (0..<epochLength).map { $0 % 2 == 0 ? fake[$0 / 2] : real[$0 / 2] } }
+      // Evenly spread: the place of a real sample is where the count of those due goes up.
+      return (0..<epochLength).map { place in
+        let due = place * shown.real / epochLength
+        return (place + 1) * shown.real / epochLength > due ? real[due] : fake[place - due]
+      }
     }
   }
 
@@ -88,7 +119,7 @@ public struct SamplingPlan: Sendable {
     let counts = ClassCounts(real: members[0].count, fake: members[1].count)
     let shows = settings.sampler == .weighted ? "shows about" : "shows"
     return
-      "training part: real \(counts.real), fake \(counts.fake); sampler \(settings.sampler.rawValue) \(shows) real "
+      (reason.map { "balance \($0): " } ?? "") + "training part: real \(counts.real), fake \(counts.fake); sampler \(settings.sampler.rawValue) \(shows) real "
       + "\(shown.real), fake \(shown.fake) an epoch; class weights real \(classWeights.real.rounded(to: 3)), fake "
       + "\(classWeights.fake.rounded(to: 3)); loss \(settings.loss.rawValue)"
       + (settings.loss == .focal ? " with gamma \(settings.focalGamma.rounded(to: 3))" : "")

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 
 /// Makes values in the background, a bounded number ahead, and hands them out in order: compute threads do not wait for
@@ -14,6 +15,7 @@ final class Prefetcher<Value: Sendable>: @unchecked Sendable {
   private var nextToMake = 0
   private var nextToTake = 0
   private var running = 0
+  private var waitedNanoseconds: UInt64 = 0
   private var isStopped = false
 
   private let count: Int
@@ -39,11 +41,22 @@ final class Prefetcher<Value: Sendable>: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     guard nextToTake < count else { return nil }
-    while made[nextToTake] == nil { lock.wait() }
+    if made[nextToTake] == nil {
+      let start = DispatchTime.now().uptimeNanoseconds
+      while made[nextToTake] == nil { lock.wait() }
+      waitedNanoseconds += DispatchTime.now().uptimeNanoseconds - start
+    }
     let value = made.removeValue(forKey: nextToTake)!
     nextToTake += 1
     lock.broadcast()
     return try value.get()
+  }
+
+  /// Seconds that `next` has waited for values altogether.
+  var secondsWaited: Double {
+    lock.lock()
+    defer { lock.unlock() }
+    return Double(waitedNanoseconds) / 1e9
   }
 
   /// Ends the threads and waits for them; values not yet taken are dropped.

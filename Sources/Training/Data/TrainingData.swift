@@ -1,4 +1,5 @@
 import Datasets
+import Evaluation
 import Foundation
 import Models
 import Tensor
@@ -11,11 +12,14 @@ struct TrainingData: Sendable {
     let sample: ModelSample
     let isFake: Bool
     let parts: Int
+    /// A point between two embeddings, which stands for no file.
+    var synthetic: PreparedSample?
   }
 
   let training: [Item]
   let validation: [Item]
   let failures: [SampleFailure]
+  private let synthetic: ClassCounts
   private let job: TrainingJob
   private let load: @Sendable (ModelSample) throws -> SampleCache.Entry
   let writer: PartWriter
@@ -63,16 +67,64 @@ struct TrainingData: Sendable {
         if isTraining { training.append(item) } else { validation.append(item) }
       }
     }
-    (self.training, self.validation, self.failures) = (training, validation, failures)
     let fakes = training.count { $0.isFake }
     guard fakes > 0, fakes < training.count else {
       throw TrainingError(
         "model \(job.model), fold \(job.fold): of the training part's \(training.count) usable samples \(fakes) are fake; "
           + "both classes are needed, so check the labels, or use fewer folds")
     }
+    if job.balance.isSynthetic && job.architecture.fitting == .gradient {
+      guard let width = writer.featureCount else {
+        throw TrainingError(
+          "model \(job.model): balance \(job.balance.strategy.rawValue) makes points between embeddings; give the model "
+            + "`weights` and tune: frozen, or another strategy")
+      }
+      let made = try Self.synthetic(training, job, width) { item in
+        guard case .ready(let sample) = try load(item.sample) else { return [] }
+        return sample.floats
+      }
+      synthetic = ClassCounts(real: made.count { !$0.isFake }, fake: made.count { $0.isFake })
+      training += made
+    } else {
+      synthetic = ClassCounts()
+    }
+    (self.training, self.validation, self.failures) = (training, validation, failures)
     plan = try SamplingPlan(
       labels: training.map { $0.isFake ? .fake : .real }, weights: training.map(\.sample.weight),
       settings: job.balance, seed: job.seed, fold: job.fold)
+  }
+
+  /// What is done about unequal classes, in the settings' own words.
+  var balance: BalanceSettings { plan.settings }
+
+  /// One line on the classes of this training part: what is shown, with which weights, what was made.
+  var balanceSummary: String {
+    plan.summary
+      + (synthetic.total > 0
+        ? "; among them points between embeddings: real \(synthetic.real), fake \(synthetic.fake)" : "")
+  }
+
+  /// New items between the embeddings of the smaller class: one for each missing row (frame, window, clip).
+  private static func synthetic(
+    _ items: [Item], _ job: TrainingJob, _ width: Int, features: (Item) throws -> [Float]
+  ) throws -> [Item] {
+    var (rows, labels): ([[Double]], [Int]) = ([], [])
+    for item in items {
+      let values = try features(item).map(Double.init)
+      for part in 0..<item.parts {
+        rows.append(Array(values[(part * width)..<((part + 1) * width)]))
+        labels.append(item.isFake ? 1 : 0)
+      }
+    }
+    let grown = Oversampling(
+      rows, labels: labels, start: job.balance.strategy == .smote ? .all : .borderline, ratio: job.balance.targetRatio,
+      seed: RandomStream.seed(job, "smote"))
+    return (grown.originals..<grown.rows.count).map { index in
+      let name = "between-\(index - grown.originals)"
+      return Item(
+        sample: ModelSample(id: name, file: URL(filePath: "/dev/null")), isFake: grown.labels[index] == 1, parts: 1,
+        synthetic: PreparedSample(grown.rows[index].map(Float.init), shape: [1, width]))
+    }
   }
 
   /// The steps of an epoch.
@@ -147,6 +199,7 @@ struct TrainingData: Sendable {
 
   /// A validation sample, or any other, from the cache.
   func prepared(_ item: Item) throws -> PreparedSample {
+    if let synthetic = item.synthetic { return synthetic }
     switch try load(item.sample) {
     case .ready(let sample): return sample
     case .failed(let reason):

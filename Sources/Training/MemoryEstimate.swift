@@ -1,0 +1,69 @@
+import Autograd
+import Glibc
+import Models
+import NN
+import Tensor
+
+/// What one training job needs of memory, before it starts: too large a batch is the most frequent reason why one dies.
+///
+/// Weights, gradients and moments are counted; activations are measured, on one forward pass over two empty views.
+struct MemoryEstimate {
+  /// Bytes of weights, gradients, moments, and the copies of the best and of averaged weights.
+  let state: Int
+  /// Bytes that a view keeps from the forward pass for backward.
+  let activationsPerView: Int
+  /// Views that are in the network at once, over all threads.
+  let views: Int
+
+  /// All of it.
+  var bytes: Int { state + activationsPerView * views }
+
+  /// - Parameter threads: shards that are computed side by side.
+  init(_ network: any Network, _ store: ParameterStore, _ settings: TrainSettings, partShape: [Int], threads: Int) {
+    let all = store.parameterCount
+    let trained = store.parameters.filter(\.trainable).reduce(0) { $0 + $1.value.count }
+    let shards = min(threads, settings.logicalShards)
+    // Trained weights again as a flat copy, two moments, the best epoch's; a gradient for each shard, and their sum.
+    let copies = 4 + (settings.ema > 0 ? 1 : 0) + settings.logicalShards + 1
+    state = 4 * (all + copies * trained)
+    let perShard = (settings.batch + settings.logicalShards - 1) / settings.logicalShards
+    views = perShard * shards
+    activationsPerView = Self.activations(network, settings, partShape)
+  }
+
+  private static func activations(_ network: any Network, _ settings: TrainSettings, _ partShape: [Int]) -> Int {
+    let pass = Pass(training: true)
+    pass.recomputes = settings.gradientCheckpointing
+    let format: MemoryFormat = partShape.count >= 3 ? .channelsLast : .contiguous
+    let count = 2
+    let size = partShape.reduce(count, *)
+    let before = TensorMemory.bytesInUse
+    let input = Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } }
+    let output = network.logits(Variable(input), pass)
+    return withExtendedLifetime((output, pass)) { max(0, TensorMemory.bytesInUse - before) / count }
+  }
+
+  /// Why it will not fit and what to change; nil if it fits in `limit` bytes.
+  func warning(limit: Int, _ settings: TrainSettings) -> String? {
+    guard bytes > limit else { return nil }
+    let text =
+      "a step needs about \(Self.gibibytes(bytes)) of memory (\(Self.gibibytes(state)) for weights and optimizer, "
+      + "\(Self.gibibytes(activationsPerView * views)) for \(views) views), and there are \(Self.gibibytes(limit))"
+    let left = limit - state
+    guard left > activationsPerView else {
+      return text + "; use a smaller model, tune: frozen, or a machine with more memory"
+    }
+    let fitting = max(1, settings.batch * left / max(1, activationsPerView * views))
+    let accumulate = (settings.batch * settings.accumulate + fitting - 1) / fitting
+    return text + "; set train.batch: \(fitting) and train.accumulate: \(accumulate), which makes the same steps"
+      + (settings.gradientCheckpointing ? "" : ", or train.gradient_checkpointing: true")
+  }
+
+  private static func gibibytes(_ bytes: Int) -> String {
+    let tenths = Int((Double(bytes) / Double(1 << 30) * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10) GiB"
+  }
+
+  /// This machine's memory.
+  static var machine: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
+}

@@ -38,7 +38,7 @@ extension Pass {
 
   private func inner(recording: Bool, random: RandomStream) -> Pass {
     let pass = Pass(training: training, recording: recording, random: random)
-    (pass.dropout, pass.dropPath) = (dropout, dropPath)
+    (pass.dropout, pass.dropPath, pass.keepsStatistics) = (dropout, dropPath, keepsStatistics)
     return pass
   }
 }

@@ -35,6 +35,8 @@ public final class Pass {
   public var random: RandomStream
   /// Whether `block` forgets what happens inside and computes it again in backward.
   public var recomputes = false
+  /// Whether batch norm normalises with its running statistics, and leaves them as they are, in training too.
+  public var keepsStatistics = false
   /// The rate of every dropout, where an experiment says one; nil leaves it to the architecture.
   public var dropout: Float?
   /// The largest rate of stochastic depth, where an experiment says one; nil leaves it to the architecture.

@@ -18,6 +18,16 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   /// How the learning rate goes on after the warm-up.
   public enum Schedule: String, Codable, Sendable { case constant, linear, cosine }
 
+  /// What batch norm normalises with in training.
+  public enum BatchNormMode: String, Codable, Sendable {
+    /// `running` for backbones with outside weights, `batch` for what is trained from scratch.
+    case auto
+    /// Each shard's own statistics; the running ones follow.
+    case batch
+    /// The running statistics, which stay as they are: shards of fine-tuning are too small for better ones.
+    case running
+  }
+
   /// A rate that an architecture decides itself unless it is given.
   public enum Rate: Codable, Hashable, Sendable {
     case auto
@@ -69,6 +79,8 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   public var clipNorm = 1.0
   /// Share by which each label is moved towards the other.
   public var labelSmoothing = 0.0
+  /// What batch norm normalises with.
+  public var batchNorm = BatchNormMode.auto
   /// Rate of dropout; `auto` leaves it to the architecture.
   public var dropout = Rate.auto
   /// Largest rate of stochastic depth, for architectures that have it; `auto` leaves it to the architecture.
@@ -97,6 +109,7 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   enum CodingKeys: String, CodingKey {
     case epochs, batch, accumulate, precision, optimizer, schedule, dropout, mixup, cutmix, ema
     case layerDecay = "layer_decay", dropPath = "drop_path", gradientCheckpointing = "gradient_checkpointing"
+    case batchNorm = "batch_norm"
     case learningRate = "learning_rate", weightDecay = "weight_decay", warmupEpochs = "warmup_epochs"
     case clipNorm = "clip_norm", labelSmoothing = "label_smoothing", augment
     case earlyStoppingEpochs = "early_stopping_epochs", logicalShards = "logical_shards"

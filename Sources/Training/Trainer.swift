@@ -76,6 +76,9 @@ public struct Trainer {
       {
         note(.memory, text)
       }
+      if job.settings.precision == .bf16 && !ComputePrecision.hasBFloat16 {
+        note(.precision, "precision: bf16 needs a processor with AVX512_BF16, and this one has none; float32 is used")
+      }
       let run = try TrainingRun(self, data, network, store, checkpoint: checkpoint, resuming: resuming)
       try run.train()
       return try finish(data, network, store, run.state, to: output)
@@ -106,7 +109,9 @@ public struct Trainer {
       throw TrainingError(
         "model \(job.model): tune: \(job.tuning.text) needs outside weights; name their folder with the key `weights`")
     }
-    try job.tuning.apply(to: network, store, model: job.model)
+    // Single parameters that published files may lack stay as they are; whole parts without weights are trained.
+    let parts = (checkpoint.map { job.architecture.fresh(beside: $0) } ?? []).filter { $0.hasSuffix(".") }
+    try job.tuning.apply(to: network, store, fresh: parts, model: job.model)
     guard job.settings.layerDecay == 1 || network is Detector else {
       throw TrainingError(
         "model \(job.model): train.layer_decay is for backbones with stages, and \(job.architecture.name) has none; "
@@ -132,6 +137,12 @@ public struct Trainer {
     }
     if job.settings.augment {
       note(.tuning, "tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
+    }
+    if let part = store.parameters.first(where: { $0.trainable && !$0.name.hasPrefix("head.") }) {
+      note(
+        .tuning,
+        "the backbone has parts without outside weights (\(part.name)), so they are trained and nothing is kept")
+      return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
     }
     guard keepsFeatures else {
       return (
@@ -204,7 +215,8 @@ public struct Trainer {
     try ModelFile.write(description, store.state, to: output)
     return TrainingSummary(
       epochs: state.epochs, bestEpoch: state.bestEpoch, parameters: store.parameterCount,
-      trainingSamples: data.training.count { $0.synthetic == nil }, validationSamples: data.validation.count, failures: data.failures,
+      trainingSamples: data.training.count { $0.synthetic == nil }, validationSamples: data.validation.count,
+      failures: data.failures,
       notes: notes.all, seconds: state.seconds)
   }
 

@@ -70,6 +70,11 @@ public struct TrainingJob: Sendable {
   /// Whether training samples are changed at random: never where features are computed once.
   var augments: Bool { settings.augment && tuning != .frozen }
 
+  /// Whether batch norm keeps the statistics that came with outside weights.
+  var keepsStatistics: Bool {
+    settings.batchNorm == .running || (settings.batchNorm == .auto && weights != nil)
+  }
+
   /// SHA-256 over names, contents, labels and weights of all samples.
   func dataHash() throws -> String {
     var text = ""

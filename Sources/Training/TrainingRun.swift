@@ -39,7 +39,8 @@ final class TrainingRun {
     }
     step = TrainingStep(
       network, store, settings: job.settings, loss: ItemLoss(data.balance, smoothing: job.settings.labelSmoothing),
-      stages: (network as? Detector)?.backbone.stages ?? [], threads: trainer.threads, reducer: trainer.reducer)
+      stages: (network as? Detector)?.backbone.stages ?? [], keepsStatistics: job.keepsStatistics,
+      threads: trainer.threads, reducer: trainer.reducer)
     if job.settings.ema > 0 { average = WeightAverage(decay: job.settings.ema, store) }
     crew = ShardThreads(count: trainer.threads, computeThreads: 1)
     state = TrainerState(configuration: try job.configurationHash(), data: try job.dataHash())
@@ -170,7 +171,7 @@ final class TrainingRun {
     let job = trainer.job
     let passes = job.settings.logicalShards * job.settings.accumulate
     let least = data.epoch(0).steps.map { $0.count / passes }.min() ?? 0
-    let needed = job.architecture.recipe.minimumShard
+    let needed = job.keepsStatistics ? 1 : job.architecture.recipe.minimumShard
     guard least < needed else { return }
     let views = data.training.reduce(0) { $0 + $1.parts }
     let advice =

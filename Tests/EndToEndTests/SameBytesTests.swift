@@ -1,7 +1,8 @@
+import Files
 import Foundation
 import Testing
 
-/// A small run: the three kinds of model, two folds, one or two epochs.
+/// A small run: the three kinds of model and a frozen backbone, two folds, one or two epochs.
 let smallExperiment = """
   name: small
   seed: 11
@@ -12,6 +13,7 @@ let smallExperiment = """
     - {name: frames, architecture: convnext-atto, train: {epochs: 1}}
     - {name: voice, architecture: audio-cnn}
     - {name: motion, architecture: temporal-difference, train: {epochs: 1}}
+    - {name: backbone, architecture: dinov2-small, weights: weights, tune: frozen, balance: smote}
   fusion: [{name: mean, rule: mean}, {name: logistic, rule: logistic}]
   cluster: {lease_ms: 4000, heartbeat_ms: 500, checkpoint_every_s: 1}
 
@@ -99,6 +101,9 @@ final class SmallCluster {
     let scratch = try Scratch()
     let folder = scratch.url
     _ = try scratch.write(smallExperiment, to: "small.yaml")
+    let fixture = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../Fixtures/models/dinov2").standardizedFileURL
+    try FileManager.default.copyItem(at: fixture, to: folder.appending(path: "weights"))
     let made = try Program.run(["sample", "sample", "--clips", "48", "--seed", "5"], in: folder)
     #expect(made.status == 0, "\(made.errors)")
 
@@ -108,6 +113,8 @@ final class SmallCluster {
     #expect(try quiet.finish() == 0)
     let expected = try RunDigest.files(of: quiet.run)
     #expect(expected.keys.contains("folds.csv") && expected.keys.contains("Models/voice/fold-1.safetensors"))
+
+    try expectPredictions(quiet)
 
     let killed = SmallCluster(folder, run: "killed")
     try killed.startCoordinator()
@@ -133,6 +140,37 @@ final class SmallCluster {
 
     let report = try String(contentsOf: shared.run.appending(path: "report.html"), encoding: .utf8)
     #expect(report.contains("</html>"))
+  }
+
+  /// `predict RUN FILE` on files of the run gives the score file's values, for every model and for the fusion.
+  private func expectPredictions(_ cluster: SmallCluster) throws {
+    var expected: [String: [String: Double]] = [:]
+    for model in ["frames", "voice", "motion", "backbone", "mean"] {
+      let reader = try CSVReader(contentsOf: cluster.run.appending(path: "Scores/\(model).csv"))
+      let column = { (name: String) in reader.header.firstIndex(of: name)! }
+      let (sample, part, score) = (column("sample"), column("part"), column("score"))
+      try reader.forEachRow { _, fields in
+        if fields[part] == "test" { expected[fields[sample], default: [:]][model] = Double(fields[score]) }
+      }
+    }
+    let names = expected.keys.sorted()
+    let chosen = stride(from: 0, to: names.count, by: 7).map { names[$0] }
+    #expect(chosen.count == 7)
+    let result = try Program.run(
+      ["predict", cluster.run.path, "--by", "mean", "--json"] + chosen.map { "sample/\($0)" }, in: cluster.folder)
+    #expect(result.status == 0, "\(result.errors)")
+    let predictions = try #require(
+      JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]])
+    for (name, prediction) in zip(chosen, predictions) {
+      var found = ["mean": prediction["probability"] as? Double]
+      for model in prediction["models"] as? [[String: Any]] ?? [] {
+        found[model["model"] as? String ?? ""] = model["probability"] as? Double
+      }
+      for (model, score) in expected[name]! {
+        let value = try #require(found[model] ?? nil)
+        #expect(abs(value - score) < 1e-6, "\(model) of \(name)")
+      }
+    }
   }
 
   /// Compares a run's files with the undisturbed run's, and names those that differ.

@@ -78,6 +78,19 @@ import Testing
     #expect(difference(plain, try train(folder, job, name: "without dropout")) > 0)
   }
 
+  @Test func `bfloat16 products change little, and nothing where the processor has none`() throws {
+    let folder = try TemporaryFolder()
+    var job = try TinyTask.soundJob()
+    job.settings.learningRate = 1e-4
+    let exact = try train(folder, job, name: "fp32")
+    job.settings.precision = .bf16
+    let rounded = try train(folder, job, name: "bf16")
+    #expect((difference(exact, rounded) > 0) == ComputePrecision.hasBFloat16)
+    // Eight steps of AdamW at 1e-4 move a weight by 8e-4 at most; running statistics see activations rounded to 3 digits.
+    #expect(difference(exact, rounded) < 0.05)
+    #expect(ComputePrecision.current == .float32)
+  }
+
   @Test func `the average follows its definition`() throws {
     let store = ParameterStore(seed: 1)
     let weight = try store.root.parameter("w", [2], .zeros)

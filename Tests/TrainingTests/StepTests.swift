@@ -65,7 +65,8 @@ import Testing
     let object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(TrainSettings())) as? [String: Any]
     #expect(
       object?.keys.sorted() == [
-        "accumulate", "augment", "batch", "clip_norm", "cutmix", "drop_path", "dropout", "early_stopping_epochs", "ema",
+        "accumulate", "augment", "batch", "batch_norm", "clip_norm", "cutmix", "drop_path", "dropout",
+        "early_stopping_epochs", "ema",
         "epochs", "gradient_checkpointing", "label_smoothing", "layer_decay", "learning_rate", "logical_shards",
         "mixup", "optimizer", "precision", "schedule", "threads_per_shard", "warmup_epochs", "weight_decay",
       ])

@@ -105,6 +105,19 @@ struct TinyBackbone: Backbone {
     #expect(description.config?.contains(#""width": 6"#) == true && description.weights == job.weights?.hash)
   }
 
+  @Test func `keeps the running statistics that came with the weights, unless told otherwise`() throws {
+    let folder = try TemporaryFolder()
+    let weights = try TinyBackbone.weights(in: folder)
+    let name = "blocks.0.norm.running_mean"
+    let before = try original(weights)[name]!
+    let kept = try train(folder, TinyBackbone.job(weights, .full)).tensors
+    #expect(
+      difference(kept[name]!, before) == 0
+        && difference(kept["blocks.0.weight"]!, try original(weights)["blocks.0.weight"]!) > 0)
+    let moved = try train(folder, TinyBackbone.job(weights, .full) { ($0.batchNorm, $0.batch) = (.batch, 16) }).tensors
+    #expect(difference(moved[name]!, before) > 0)
+  }
+
   @Test func `on kept features equals a frozen body, step by step`() throws {
     let folder = try TemporaryFolder()
     let job = try TinyBackbone.job(try TinyBackbone.weights(in: folder), .frozen) { $0.epochs = 5 }

@@ -190,7 +190,8 @@ struct RunMerge {
         let folds = notes.indices.filter { fold in notes[fold].contains { $0.kind == kind } }
         guard let first = folds.first, let note = notes[first].first(where: { $0.kind == kind }) else { return nil }
         let others = folds.dropFirst().map(String.init).joined(separator: ", ")
-        return "\(entry.name), fold \(first): \(note.text)" + (others.isEmpty ? "." : "; much the same in fold \(others).")
+        return "\(entry.name), fold \(first): \(note.text)"
+          + (others.isEmpty ? "." : "; much the same in fold \(others).")
       }
     }
   }

@@ -179,7 +179,8 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
     }
     guard targetRatio >= 1, targetRatio <= 1000 else {
       throw DatasetError(
-        "balance.target_ratio", "\(targetRatio) is not between 1 (equal classes) and 1000; it is larger class to smaller")
+        "balance.target_ratio",
+        "\(targetRatio) is not between 1 (equal classes) and 1000; it is larger class to smaller")
     }
     if case .given(let real, let fake) = classWeights {
       guard real > 0, fake > 0, real.isFinite, fake.isFinite else {

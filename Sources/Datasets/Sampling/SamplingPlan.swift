@@ -119,7 +119,8 @@ public struct SamplingPlan: Sendable {
     let counts = ClassCounts(real: members[0].count, fake: members[1].count)
     let shows = settings.sampler == .weighted ? "shows about" : "shows"
     return
-      (reason.map { "balance \($0): " } ?? "") + "training part: real \(counts.real), fake \(counts.fake); sampler \(settings.sampler.rawValue) \(shows) real "
+      (reason.map { "balance \($0): " } ?? "")
+      + "training part: real \(counts.real), fake \(counts.fake); sampler \(settings.sampler.rawValue) \(shows) real "
       + "\(shown.real), fake \(shown.fake) an epoch; class weights real \(classWeights.real.rounded(to: 3)), fake "
       + "\(classWeights.fake.rounded(to: 3)); loss \(settings.loss.rawValue)"
       + (settings.loss == .focal ? " with gamma \(settings.focalGamma.rounded(to: 3))" : "")

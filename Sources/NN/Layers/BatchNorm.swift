@@ -37,7 +37,7 @@ public struct BatchNorm {
   /// - Shapes: `[N, C, …]` → the same, or with its images halved by `.reluMaxPool2`
   public func callAsFunction(_ x: Variable, _ pass: Pass, then after: AfterNorm = .identity) -> Variable {
     let (weight, bias) = (weight.map { pass[$0] }, bias.map { pass[$0] })
-    guard pass.training && self.weight?.trainable != false else {
+    guard pass.training && !pass.keepsStatistics && self.weight?.trainable != false else {
       return batchNorm(
         x, mean: runningMean.value, variance: runningVariance.value, weight: weight, bias: bias, eps: eps, then: after)
     }

@@ -2,7 +2,8 @@ import Models
 import Tensor
 
 extension PartWriter {
-  /// A window of sound. Without `random`, window `part` of `count` evenly spaced ones; with it, one from a random place.
+  /// A window of sound. Without `random`, window `part` of `count` evenly spaced ones; with it, one from a random place,
+  /// changed by `WaveNoise`.
   ///
   /// A sound shorter than the window is followed by zeros under a mask, where the network takes one. Where it does not,
   /// the sound is repeated: such a network has not learnt to overlook silence, and how much of it there is would tell
@@ -30,6 +31,9 @@ extension PartWriter {
         from &+= 1
         if from == total { from = 0 }
       }
+    }
+    if let random {
+      WaveNoise(random, sampleRate: wave.sampleRate).apply(to: UnsafeMutableBufferPointer(rebasing: out[..<heard]))
     }
     if wave.normalises { normalise(UnsafeMutableBufferPointer(rebasing: out[..<heard])) }
     for index in heard..<width { out[index] = 0 }

@@ -73,6 +73,7 @@ public final class TrainingStep {
   private let loss: ItemLoss
   private let threads: ShardThreads
   private let reducer: (any ShardReducer)?
+  private let keepsStatistics: Bool
 
   /// The shards that this member computes.
   public let ownShards: Range<Int>
@@ -81,13 +82,15 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - stages: prefixes of parameter names from the input to the output, for layer-wise learning rates.
+  ///   - keepsStatistics: whether batch norm normalises with its running statistics.
   ///   - threads: shards that are computed side by side.
   ///   - reducer: the group that shares the batches, or nil when alone.
   /// - Traps: if the group has more members than there are shards.
   public init(
     _ network: any Network, _ store: ParameterStore, settings: TrainSettings, loss: ItemLoss,
-    stages: [[String]] = [], threads: Int, reducer: (any ShardReducer)? = nil
+    stages: [[String]] = [], keepsStatistics: Bool = false, threads: Int, reducer: (any ShardReducer)? = nil
   ) {
+    self.keepsStatistics = keepsStatistics
     let (rank, members) = (reducer?.rank ?? 0, reducer?.members ?? 1)
     precondition(members <= settings.logicalShards, "\(members) members for \(settings.logicalShards) shards")
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
@@ -105,7 +108,9 @@ public final class TrainingStep {
   public func run(_ batch: StepBatch, number: Int, rate: Double, random: RandomStream) throws -> StepReport {
     precondition(batch.shards.count == ownShards.count, "\(batch.shards.count) shards where \(ownShards) were expected")
     let results = threads.map(ownShards.count) { index in
-      compute(batch.shards[index], of: batch, random: random.keyed("shard", ownShards.lowerBound + index))
+      ComputePrecision.with(settings.precision == .bf16 ? .bfloat16 : .float32) {
+        compute(batch.shards[index], of: batch, random: random.keyed("shard", ownShards.lowerBound + index))
+      }
     }
     let sums = zip(ownShards, results).map { shard, result in
       ShardTree.Sum(low: shard, high: shard + 1, values: result.vector)
@@ -144,7 +149,7 @@ public final class TrainingStep {
     for (number, part) in shard.enumerated() {
       // The first pass has the shard's own stream, so that one pass is what no accumulation is.
       let pass = Pass(training: true, random: number == 0 ? random : random.keyed("pass", number))
-      pass.recomputes = settings.gradientCheckpointing
+      (pass.recomputes, pass.keepsStatistics) = (settings.gradientCheckpointing, keepsStatistics)
       (pass.dropout, pass.dropPath) = (settings.dropout.rate.map(Float.init), settings.dropPath.rate.map(Float.init))
       let logits = network.logits(Variable(part.input), pass)
       var slopes: [Float] = []

@@ -50,8 +50,9 @@ public enum Tuning: Codable, Hashable, Sendable {
 
   /// Fixes the parameters that are not trained.
   ///
+  /// - Parameter fresh: prefixes of parameters without outside weights, which are trained in any case.
   /// - Throws: `TrainingError` when the network has no backbone, or not so many blocks.
-  func apply(to network: any Network, _ store: ParameterStore, model: String) throws {
+  func apply(to network: any Network, _ store: ParameterStore, fresh: [String], model: String) throws {
     if self == .full { return }
     guard let detector = network as? Detector else {
       throw TrainingError(
@@ -71,7 +72,7 @@ public enum Tuning: Codable, Hashable, Sendable {
     for parameter in store.parameters {
       let below = depths.belowHead(parameter.name)
       parameter.trainable =
-        self == .frozen ? parameter.name.hasPrefix("head.") : below <= trained
+        fresh.contains { parameter.name.hasPrefix($0) } || (self != .frozen && below <= trained)
     }
   }
 }

@@ -1,0 +1,83 @@
+import Datasets
+import Foundation
+import Testing
+import Training
+
+@testable import Cluster
+
+@Suite struct `experiments` {
+  private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../../cluster/experiments").standardizedFileURL
+
+  static let files = try! FileManager.default.contentsOfDirectory(atPath: folder.path)
+    .filter { $0.hasSuffix(".yaml") }.sorted()
+
+  private func parse(_ models: String, _ rest: String = "") throws -> Experiment {
+    try ExperimentFile.parse("name: t\ndata: [{name: d, path: p}]\nmodels: [\(models)]\n\(rest)", name: "t.yaml")
+  }
+
+  private func problem(_ models: String, _ rest: String = "") -> String {
+    do {
+      _ = try parse(models, rest)
+      return "none"
+    } catch { return "\(error)" }
+  }
+
+  @Test(arguments: files) func `of the project are valid`(file: String) throws {
+    let experiment = try ExperimentFile.load(Self.folder.appending(path: file))
+    #expect(file == "\(experiment.name).yaml")
+    #expect(try Experiment(json: experiment.json()).resultHash() == experiment.resultHash())
+  }
+
+  @Test func `name weights folders that say where to get them when they are missing`() throws {
+    for name in ["image-baselines", "audio-baselines", "video-baselines"] {
+      let experiment = try ExperimentFile.load(Self.folder.appending(path: "\(name).yaml"))
+      #expect(experiment.models.contains { !$0.weights.isEmpty })
+      let error = #expect(throws: TrainingError.self) { try experiment.withWeightHashes() }
+      let text = error?.description ?? ""
+      #expect(
+        text.contains("there are no weights at") && text.contains("https://") && text.contains("--weights "), "\(text)")
+    }
+  }
+
+  @Test func `take a balance of one word, for all models or one`() throws {
+    let all = try parse(
+      "{name: a, architecture: audio-cnn}, {name: b, architecture: audio-cnn, balance: {target_ratio: 2}}",
+      "balance: auto")
+    #expect(all.balance.strategy == .auto && all.models.map(\.balance.strategy) == [.auto, .auto])
+    #expect(all.models.map(\.balance.targetRatio) == [1, 2])
+    let one = try parse("{name: a, architecture: audio-cnn, balance: undersample}, {name: b, architecture: audio-cnn}")
+    #expect(one.models.map(\.balance.strategy) == [.undersample, .given] && one.balance.strategy == .given)
+    #expect(
+      problem("{name: a, architecture: audio-cnn, balance: {strategie: auto}}").contains("did you mean \"strategy\"?"))
+    #expect(
+      problem("{name: a, architecture: audio-cnn, balance: {target_ratio: 0.5}}").contains("larger class to smaller"))
+  }
+
+  @Test func `refuse weights and tuning where they make no sense`() {
+    #expect(problem("{name: a, architecture: audio-cnn, weights: w}").contains("reads no weights"))
+    #expect(problem("{name: a, architecture: dinov2-small, tune: frozen}").contains("needs outside weights"))
+    #expect(problem("{name: a, architecture: dinov2-small, weights: w, tune: half}").contains("none of full, frozen"))
+    #expect(problem("{name: a, architecture: audio-cnn, train: {dropout: much}}").contains("auto or a number"))
+    #expect(
+      problem("{name: a, architecture: audio-cnn, train: {ema: 1}}").contains("train.ema is 1.0, but must be 0 (off)"))
+  }
+
+  @Test func `count weights by content and not by place`() throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/models")
+    func experiment(_ fixture: String, at path: String) throws -> Experiment {
+      let url = FileManager.default.temporaryDirectory.appending(path: "unmask-experiment-\(UUID().uuidString)/\(path)")
+      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: url.deletingLastPathComponent()) }
+      try FileManager.default.copyItem(at: fixtures.appending(path: fixture).standardizedFileURL, to: url)
+      return try parse("{name: a, architecture: dinov2-small, weights: w, tune: last-1}")
+        .with(weights: ["a": url.path]).withWeightHashes()
+    }
+    let first = try experiment("dinov2", at: "one")
+    #expect(try first.resultHash() == experiment("dinov2", at: "two").resultHash())
+    #expect(try first.resultHash() != experiment("dinov2_registers", at: "one").resultHash())
+    #expect(first.models[0].weightsHash?.count == 64)
+    #expect(throws: (any Error).self) { try experiment("convnext", at: "one") }
+    #expect(throws: ExperimentError.self) { try first.with(weights: ["b": "x"]) }
+  }
+}

@@ -49,6 +49,8 @@ public struct WeightsFolder: Hashable, Sendable {
     func hub(_ repository: String) -> String {
       "get \(files) from https://huggingface.co/\(repository)"
     }
+    // The LSTM stands upon an image backbone, and has its family's name.
+    if name == "lstm" { return hub("google/efficientnet-b0 or another image backbone") }
     switch architecture.family?.name {
     case "clip": return hub("openai/\(name)")
     case "dinov2": return hub("facebook/\(name)")

@@ -126,11 +126,16 @@ struct WeightRule {
   let seed: Int
   let gain: Double
 
-  /// Element i is `offset + scale · x`, x from -1 to 1 by SplitMix64 keyed with FNV-1a of "seed:name".
+  /// A weight whose range follows from its name.
   func tensor(_ name: String, _ shape: [Int]) -> Tensor {
+    let (offset, scale) = range(name, shape)
+    return values(name, shape, offset: offset, scale: scale)
+  }
+
+  /// Element i is `offset + scale · x`, x from -1 to 1 by SplitMix64 keyed with FNV-1a of "seed:name".
+  func values(_ name: String, _ shape: [Int], offset: Double = 0, scale: Double) -> Tensor {
     var key: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in "\(seed):\(name)".utf8 { key = (key ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-    let (offset, scale) = range(name, shape)
     return Tensor(shape) { out in
       for i in out.indices {
         var z = key &+ UInt64(truncatingIfNeeded: i &+ 1) &* 0x9e37_79b9_7f4a_7c15

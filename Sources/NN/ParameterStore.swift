@@ -20,7 +20,7 @@ public struct CheckpointError: Error, CustomStringConvertible {
   public var description: String {
     switch code {
     case .missing: "checkpoint: \(name) is missing (\(detail))."
-    case .unused: "checkpoint: \(name) is not read by this model; is it of another architecture?"
+    case .unused: "checkpoint: \(name) (shape \(detail)) is not read by this model; is it of another architecture?"
     case .shapeMismatch: "checkpoint: \(name) has another shape than the model (\(detail))."
     }
   }
@@ -78,7 +78,7 @@ public final class ParameterStore {
     let tensors = try (parameters.map { ($0.name, $0.value.shape) } + buffers.map { ($0.name, $0.value.shape) }).map {
       try ParameterStore.take($0.0, $0.1, from: &state)
     }
-    if let extra = state.keys.min() { throw CheckpointError(.unused, extra, "") }
+    if let extra = state.keys.min() { throw CheckpointError(.unused, extra, "\(state[extra]!.shape)") }
     for (parameter, tensor) in zip(parameters, tensors) { parameter.value = tensor }
     for (buffer, tensor) in zip(buffers, tensors.dropFirst(parameters.count)) { buffer.value = tensor }
   }
@@ -87,7 +87,9 @@ public final class ParameterStore {
   ///
   /// - Throws: `CheckpointError` naming an unused key.
   public func finish() throws {
-    if let extra = pending?.keys.min() { throw CheckpointError(.unused, extra, "") }
+    if let pending, let extra = pending.keys.min() {
+      throw CheckpointError(.unused, extra, "\(pending[extra]!.shape)")
+    }
     pending = nil
   }
 

@@ -116,17 +116,16 @@ private struct StorageReader {
         "tensor \(quoted(name)) lies in \(view.storageCount) elements of \(size) bytes, but \(bytes.count) are there")
     }
     let layout = Layout(shape: view.shape, strides: view.strides, offset: view.offset)
-    guard let dtype else {
-      guard view.storageType == "DoubleStorage" else {
-        throw WeightFileError(
-          archive.path, "tensor \(quoted(name)) has the type \(view.storageType), not supported here")
-      }
-      return narrowed(bytes, layout)
+    guard dtype != nil || view.storageType == "DoubleStorage" else {
+      throw WeightFileError(
+        archive.path, "tensor \(quoted(name)) has the type \(view.storageType), not supported here")
     }
-    guard layout.count > 0 else { return Tensor(layout: Layout(view.shape), dtype: dtype) { _ in } }
-    let storage = storages[view.key] ?? stored(bytes, dtype)
-    storages[view.key] = storage
-    return Tensor(storage: storage, layout: layout, dtype: dtype)
+    guard layout.count > 0 else { return Tensor(layout: Layout(view.shape), dtype: dtype ?? .float32) { _ in } }
+    // One storage a record, however many tensors look into it.
+    let key = "\(view.storageType) \(view.key)"
+    let storage = storages[key] ?? dtype.map { stored(bytes, $0) } ?? narrowed(bytes)
+    storages[key] = storage
+    return Tensor(storage: storage, layout: layout, dtype: dtype ?? .float32)
   }
 
   /// The record itself, or an aligned copy of it.
@@ -136,12 +135,12 @@ private struct StorageReader {
   }
 
   /// Doubles as floats: what every operation computes in.
-  private func narrowed(_ bytes: UnsafeRawBufferPointer, _ layout: Layout) -> Tensor {
+  private func narrowed(_ bytes: UnsafeRawBufferPointer) -> Storage {
     let all = Tensor([bytes.count / 8]) { out in
       for index in out.indices {
         out[index] = Float(bytes.loadUnaligned(fromByteOffset: 8 * index, as: Double.self))
       }
     }
-    return Tensor(storage: all.storage, layout: layout, dtype: .float32)
+    return all.storage
   }
 }

@@ -14,8 +14,8 @@ public struct WeightFolder: Sendable {
   /// Entries of PyTorch files that are no tensors.
   public let ignored: [String]
 
-  // The index of the largest models has some ten thousand lines.
-  private static let indexLimit = 64 << 20
+  // The index of the largest published models has some 9 MB.
+  private static let indexLimit = 16 << 20
 
   /// Reads a folder.
   ///

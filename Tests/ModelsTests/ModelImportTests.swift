@@ -90,4 +90,25 @@ import Testing
     #expect(throws: ModelError.self) { try ModelImport(Fixtures.own.appending(path: "checkpoints/types.2.pth")) }
     #expect(throws: ModelError.self) { try ModelImport(folder, architecture: "audio-cnn") }
   }
+
+  @Test func `refuses damaged and hostile configurations`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let source = try copied("models/wav2vec2_base")
+    let start = #"{"model_type": "wav2vec2", "#
+    for text in [
+      "", "{", "[]", "null", #"{"model_type": 3}"#, #"{"model_type": "bert"}"#, "{}",
+      String(repeating: "[", count: 100_000), start + #""x": "# + String(repeating: "[", count: 100_000),
+      start + #""hidden_size": -1}"#, start + #""hidden_size": 1e300}"#, start + #""num_hidden_layers": 1000000000}"#,
+      start + #""conv_dim": [9999999999]}"#, start + #""num_conv_pos_embeddings": 0}"#, start + #""conv_stride": [0]}"#,
+      start + #""hidden_size": 65536, "num_attention_heads": 1, "num_conv_pos_embedding_groups": 1}"#,
+    ] {
+      try Data(text.utf8).write(to: source.appending(path: "config.json"))
+      #expect(throws: (any Error).self, "\(text.prefix(80))") { try ModelImport(source) }
+    }
+    try Data(#"{"model_type": "wav2vec2"}"#.utf8).write(to: source.appending(path: "config.json"))
+    for text in ["{", "[]", #"{"sampling_rate": -1}"#, #"{"do_normalize": "yes"}"#] {
+      try Data(text.utf8).write(to: source.appending(path: "preprocessor_config.json"))
+      #expect(throws: (any Error).self, "\(text)") { try ModelImport(source) }
+    }
+  }
 }

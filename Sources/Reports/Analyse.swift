@@ -55,13 +55,22 @@ extension RunAnalysis {
     let entries = entries.filter { $0.name != "constant" }
     var all: [Comparison] = []
     for scope in [allScope] + samples.kinds {
-      var pairs: [PairedComparison] = []
+      var found: [Comparison] = []
       for i in entries.indices {
         for j in entries.indices where j > i {
-          if let pair = compare(entries[i], entries[j], scope, samples) { pairs.append(pair) }
+          guard let pair = compare(entries[i], entries[j], scope, samples) else { continue }
+          var comparison = Comparison(scope: scope, pair: pair)
+          if scope == allScope {
+            comparison.chosen = decisions(entries[i], entries[j], samples) { $0.decisions[$1]! }
+            comparison.atHalf = decisions(entries[i], entries[j], samples) { $0.scores[$1]! >= 0.5 }
+          }
+          found.append(comparison)
         }
       }
-      all += PairedComparison.adjust(pairs).map { Comparison(scope: scope, pair: $0) }
+      for (index, pair) in PairedComparison.adjust(found.map(\.pair)).enumerated() {
+        found[index].pair = pair
+      }
+      all += found
     }
     return all
   }
@@ -80,6 +89,37 @@ extension RunAnalysis {
       side(a), side(b), fake: shared.map { $0.label == .fake }, strata: shared.map { a.foldOf[$0.name]! },
       groups: samples.groups(shared.map(\.name)),
       bootstrap: samples.bootstrap(shared.count, seed(scope, a.name, b.name)))
+  }
+
+  /// Difference of balanced accuracy on the samples that both scored, by the samples' own labels, resampled over groups.
+  private static func decisions(
+    _ a: Entry, _ b: Entry, _ samples: SampleIndex, _ decide: (Entry, SampleID) -> Bool
+  ) -> DecisionDifference? {
+    let shared = samples.slice(nil).filter { a.scores[$0.name] != nil && b.scores[$0.name] != nil }
+    let fake = shared.map { $0.label == .fake }
+    let right = [a, b].map { entry in shared.map { decide(entry, $0.name) == ($0.label == .fake) } }
+    func difference(_ times: (Int) -> Int) -> Double? {
+      var (real, fakes) = ((all: 0, first: 0, second: 0), (all: 0, first: 0, second: 0))
+      for index in shared.indices {
+        let weight = times(index)
+        let (first, second) = (right[0][index] ? weight : 0, right[1][index] ? weight : 0)
+        if fake[index] {
+          fakes = (fakes.all + weight, fakes.first + first, fakes.second + second)
+        } else {
+          real = (real.all + weight, real.first + first, real.second + second)
+        }
+      }
+      guard real.all > 0, fakes.all > 0 else { return nil }
+      return
+        (Double(real.first - real.second) / Double(real.all) + Double(fakes.first - fakes.second)
+        / Double(fakes.all))
+        / 2
+    }
+    guard let value = difference({ _ in 1 }) else { return nil }
+    let interval = samples.bootstrap(shared.count, seed("decisions", a.name, b.name)).interval(
+      count: shared.count, groups: samples.groups(shared.map(\.name))
+    ) { times in difference { Int(times[$0]) } }
+    return DecisionDifference(difference: value, interval: interval)
   }
 
   /// The scope of comparisons on all fakes.

@@ -261,7 +261,7 @@ struct Figures {
     guard !entries.isEmpty else { return nil }
     let columns = min(entries.count, 3)
     let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(270 * columns + 40), Double(210 * rows + 50))
+    let (width, height) = (Double(270 * columns + 40), Double(220 * rows + 60))
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -273,35 +273,35 @@ struct Figures {
         "set arrow from \(number($0.threshold, 6)), graph 0 to \(number($0.threshold, 6)), graph 0.06 nohead lw 1.5 "
           + "lc rgb '\(Self.ink)'"
       }
-      let title = { (text: String) in index == 0 ? "title '\(text)'" : "notitle" }
       plots.append(
         """
         unset arrow
         \(marks.joined(separator: "\n"))
         set title \(Gnuplot.quoted(entry.name))
-        plot DATA index \(index) using 1:2 with lines lw 2 lc rgb '\(Self.colour(entry))' \(title("F1")), \\
-          DATA index \(index) using 1:3 with lines lw 1.2 dt 2 lc rgb '\(Self.ink)' \(title("fakes found")), \\
-          DATA index \(index) using 1:4 with lines lw 1.2 dt 3 lc rgb '\(Self.ink)' \(title("real passed"))
+        plot DATA index \(index) using 1:2 with lines lw 2 lc rgb '\(Self.colour(entry))' notitle, \\
+          DATA index \(index) using 1:3 with lines lw 1.2 dt 2 lc rgb '\(Self.ink)' notitle, \\
+          DATA index \(index) using 1:4 with lines lw 1.2 dt 3 lc rgb '\(Self.ink)' notitle
         """)
     }
     let script = """
       \(Self.frame)
       set multiplot layout \(rows),\(columns) margins \(number(48 / width, 3)),\(number(1 - 14 / width, 3)),\
-        \(number(48 / height, 3)),\(number(1 - 30 / height, 3)) spacing \(number(44 / width, 3)),\(number(62 / height, 3))
+        \(number(56 / height, 3)),\(number(1 - 40 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
       set xrange [0:1]
       set yrange [0:1.02]
       set xtics 0.25
       set ytics 0.25
       set grid ytics ls 99
-      set key bottom center samplen 1.5
+      unset key
+      set xlabel 'threshold'
       \(plots.joined(separator: "\n"))
       unset multiplot
       """
     return Figure(
       name: "threshold_curves",
       caption:
-        "Decisions on validation parts by threshold, mean over folds; the marks below are the thresholds that the "
-        + "folds chose, which are then applied to their test parts.",
+        "Decisions on validation parts by threshold, mean over folds: F1 (coloured), the share of fakes found (dashed) and "
+        + "of real samples passed (dotted); the marks below are the thresholds that the folds chose for their test parts.",
       width: Int(width), height: Int(height), script: script, blocks: blocks)
   }
 
@@ -313,7 +313,7 @@ struct Figures {
     guard rows.count * columns.count > 1 else { return nil }
     let block = cells.map { found in
       let value = found.slice.area.value!
-      let colour = value > 0.8 ? 0xFFFFFF : 0x20262E
+      let colour = value > 0.9 ? 0xFFFFFF : 0x20262E
       let text = found.slice.interval.map { "\(number($0.lower, 2))-\(number($0.upper, 2))" } ?? ""
       return "\(columns.firstIndex(of: found.testedOn)!) \(rows.firstIndex(of: found.name)!) \(number(value, 6)) "
         + "\(colour) \"\(text)\""
@@ -322,6 +322,12 @@ struct Figures {
       names.enumerated().map { "\(Gnuplot.quoted($1)) \($0)" }.joined(separator: ", ")
     }
     let longest = rows.map(\.count).max()!
+    let rowsTitle =
+      switch report.foldProtocol {
+      case "cross-dataset": "trained on"
+      case "leave-one-dataset-out", "leave-one-type-out": "left out"
+      default: ""
+      }
     let script = """
       \(Self.frame)
       unset border
@@ -335,7 +341,7 @@ struct Figures {
       set xtics (\(tics(columns))) scale 0
       set ytics (\(tics(rows))) scale 0
       set xlabel 'tested on'
-      set ylabel '\(analysis.cross.contains { $0.fold != nil } ? "fold" : "")'
+      set ylabel '\(rowsTitle)'
       plot DATA index 0 using 1:2:(0.49):(0.49):3 with boxxyerror fs solid noborder lc palette, \
         DATA index 0 using 1:($2-0.1):(sprintf('%.3f', $3)):4 with labels font ',13' tc rgb variable, \
         DATA index 0 using 1:($2+0.2):5:4 with labels font ',9' tc rgb variable

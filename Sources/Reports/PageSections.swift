@@ -51,7 +51,10 @@ extension Page {
 
   var thresholds: String {
     var table = HTMLTable(
-      ["model"] + foldNumbers.map { "fold \($0)" } + ["F1 chosen", "F1 at 0.5", "accuracy chosen", "accuracy at 0.5"])
+      ["model"] + foldNumbers.map { "fold \($0)" } + [
+        "F1 chosen", "F1 at 0.5", "balanced accuracy chosen", "balanced accuracy at 0.5", "accuracy chosen",
+        "accuracy at 0.5",
+      ])
     let methods = Set(analysis.entries.flatMap(\.calibrated.keys)).sorted()
     var calibration = HTMLTable(
       ["model", "Brier", "log loss", "ECE", "ECE (equal mass)", "Cllr"] + methods.map { "ECE, \($0)" })
@@ -62,7 +65,8 @@ extension Page {
         return number(result.threshold) + (result.thresholdNote == nil ? "" : "*")
       }
       let decisions = [
-        entry.pooled["f1"], entry.pooledAtHalf["f1"], entry.pooled["accuracy"], entry.pooledAtHalf["accuracy"],
+        entry.pooled["f1"], entry.pooledAtHalf["f1"], entry.pooled["balanced_accuracy"],
+        entry.pooledAtHalf["balanced_accuracy"], entry.pooled["accuracy"], entry.pooledAtHalf["accuracy"],
       ].map { $0.value.map { number($0) } ?? undefined($0) }
       table.append(["<b>\(escaped(entry.name))</b>"] + cells + decisions, group: entry.role.rawValue)
       calibration.append(
@@ -118,12 +122,47 @@ extension Page {
         probability(pair.folds?.p.value, bare: true),
       ])
     }
-    let pairs = analysis.comparisons.filter { $0.scope == RunAnalysis.allScope }.count
-    return table.orNone("There are too few samples for a paired test.")
+    let all = analysis.comparisons.filter { $0.scope == RunAnalysis.allScope }
+    let pairs = all.count
+    let differ = all.filter { ($0.pair.adjustedP ?? 1) < 0.05 }
+    let verdict =
+      all.isEmpty
+      ? ""
+      : differ.isEmpty
+        ? "<p>No two models differ in AUC at 0.05 after Holm's adjustment over all \(pairs) pairs.</p>"
+        : "<p>\(differ.count) of \(pairs) pairs differ in AUC at 0.05 after Holm's adjustment.</p>"
+    return verdict + table.orNone("There are too few samples for a paired test.") + decisions(all)
       + "<p class=\"note\">All fakes, by the sample's own label, on samples that both scored. p: DeLong's test of the "
       + "AUCs within folds, adjusted by Holm over all \(pairs) pairs. Groups: bootstrap over groups, which respects that clips "
       + "of one person are alike; believe it where the two intervals differ. Over folds: Nadeau and Bengio's corrected t of "
       + "the folds' AUCs. Every pair, also per kind: <code>Results/statistical_analysis.csv</code>.</p>"
+  }
+
+  /// Balanced accuracy of each pair at the chosen thresholds and at 0.5, and a plain word where nothing differs.
+  private func decisions(_ all: [RunAnalysis.Comparison]) -> String {
+    var table = HTMLTable(["pair", "at chosen thresholds", "95 %", "at 0.5", "95 %"])
+    func apart(_ found: RunAnalysis.DecisionDifference?) -> Bool {
+      found?.interval.map { !$0.contains(0) } ?? false
+    }
+    func cells(_ found: RunAnalysis.DecisionDifference?) -> [String] {
+      guard let found else { return ["–", "–"] }
+      let value = apart(found) ? "<b>\(signed(found.difference))</b>" : signed(found.difference)
+      return [value, found.interval.map { "[\(signed($0.lower)), \(signed($0.upper))]" } ?? "–"]
+    }
+    for found in all {
+      table.append(
+        ["\(escaped(found.pair.first)) less \(escaped(found.pair.second))"] + cells(found.chosen)
+          + cells(found.atHalf))
+    }
+    guard !all.isEmpty else { return "" }
+    let (chosen, half) = (all.count { apart($0.chosen) }, all.count { apart($0.atHalf) })
+    func word(_ count: Int) -> String {
+      count == 0 ? "no pair differs" : "\(count) of \(all.count) pairs differ"
+    }
+    return
+      "<h3>Decisions</h3><p>Balanced accuracy: at the chosen thresholds \(word(chosen)), at 0.5 \(word(half)) (the 95 % "
+      + "interval over groups leaves out 0; not adjusted for the number of pairs).</p>"
+      + "<details><summary>All \(all.count) pairs</summary>\(table.html)</details>"
   }
 
   var failures: String {

@@ -148,7 +148,9 @@ extension RunAnalysis {
       [
         "scope", "model_a", "model_b", "items", "auc_a", "auc_b", "difference", "delong_low", "delong_high", "delong_z",
         "delong_p", "delong_p_holm", "bootstrap_low", "bootstrap_high", "only_a_right", "only_b_right", "mcnemar_p",
-        "nadeau_bengio_t", "nadeau_bengio_p", "note",
+        "nadeau_bengio_t", "nadeau_bengio_p", "balanced_accuracy_difference", "balanced_accuracy_low",
+        "balanced_accuracy_high", "balanced_accuracy_at_half_difference", "balanced_accuracy_at_half_low",
+        "balanced_accuracy_at_half_high", "note",
       ])
     for comparison in comparisons {
       let pair = comparison.pair
@@ -159,7 +161,13 @@ extension RunAnalysis {
       cells += [pair.delong.z.value, pair.delong.p.value, pair.adjustedP, pair.bootstrap?.lower, pair.bootstrap?.upper]
         .map { cell($0) }
       cells += ["\(pair.mcNemar.onlyFirst)", "\(pair.mcNemar.onlySecond)", cell(pair.mcNemarP)]
-      cells += [cell(pair.folds?.t.value), cell(pair.folds?.p.value), pair.delong.z.reason ?? ""]
+      cells += [cell(pair.folds?.t.value), cell(pair.folds?.p.value)]
+      for found in [comparison.chosen, comparison.atHalf] {
+        cells += [found?.difference, found?.interval?.lower, found?.interval?.upper].map {
+          cell($0)
+        }
+      }
+      cells.append(pair.delong.z.reason ?? "")
       table.append(cells)
     }
     return table

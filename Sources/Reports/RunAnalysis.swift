@@ -148,7 +148,15 @@ struct RunAnalysis: Sendable {
   /// A paired comparison of two entries on the samples that both scored: all fakes, or one kind.
   struct Comparison: Sendable {
     let scope: String
-    let pair: PairedComparison
+    var pair: PairedComparison
+    /// Difference of balanced accuracy at each fold's chosen thresholds, and at 0.5; on all fakes only.
+    var chosen, atHalf: DecisionDifference?
+  }
+
+  /// How two entries' decisions differ: balanced accuracy, first less second.
+  struct DecisionDifference: Sendable {
+    let difference: Double
+    let interval: Interval?
   }
 
   /// A probe's AUC.

@@ -184,4 +184,42 @@ import Testing
     #expect(counts["thresholds"] == 55 && counts["best folds kept"] == 3)
     #expect(analysis.selections.first?.among.hasPrefix("180 epochs") == true)
   }
+
+  @Test
+  func
+    `decisions are compared at chosen thresholds and at one half, and it is said where none differ`()
+    throws
+  {
+    var run = try SyntheticRun()
+    run.scores.removeAll { row in run.report.fusions.contains { $0.name == row.model } }
+    run.report.fusions = []
+    // A copy of a model differs from it nowhere; one that decides nothing at 0.5 differs there alone.
+    for (name, shift) in [("copy", 0.0), ("shy", -8.0)] {
+      var model = run.report.models[0]
+      model.name = name
+      run.report.models.append(model)
+      run.scores += run.scores.filter { $0.model == "frames" }.map { row in
+        var row = row
+        row.model = name
+        row.logit = row.logit.map { $0 + shift }
+        row.score = row.logit.map(sigmoid)
+        return row
+      }
+    }
+    let analysis = try RunAnalysis(run.report, scores: run.scores, resamples: 200)
+    func found(_ a: String, _ b: String) throws -> RunAnalysis.Comparison {
+      try #require(
+        analysis.comparisons.first {
+          $0.scope == "all fakes" && $0.pair.first == a && $0.pair.second == b
+        })
+    }
+    let (same, shy) = (try found("frames", "copy"), try found("frames", "shy"))
+    #expect(
+      same.chosen?.difference == 0 && same.atHalf?.interval?.lower == 0
+        && same.atHalf?.interval?.upper == 0)
+    #expect(shy.chosen?.difference == 0 && (shy.atHalf?.interval?.lower ?? 0) > 0.02)
+    let plain = try RunAnalysis(run.report, scores: run.scores, resamples: 20)
+    let page = Page(report: run.report, analysis: plain, drawings: [], figuresMissing: nil).html
+    #expect(page.contains("Balanced accuracy: at the chosen thresholds"))
+  }
 }

@@ -1,4 +1,4 @@
-// Which engine runs which convolution; the parts are dnnl_convolution.c, dk_depthwise.c and dk_window_product.c.
+// Which engine runs which convolution; the parts are dnnl_convolution.c, dk_depthwise.c and dk_patch_product.c.
 #pragma once
 #include "dk_convolution.h"
 
@@ -9,10 +9,11 @@ int dk_dnnl_backward_input(const dk_conv *conv, const float *w, const float *dy,
 int dk_dnnl_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
 const char *dk_dnnl_implementation(const dk_conv *conv, int kind, int has_bias);
 
-/// Windows that are rows of a matrix without a copy.
-int dk_has_window_product(const dk_conv *conv);
-int dk_window_product_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
-int dk_window_product_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
+/// Our own products over windows, on processors that have them.
+int dk_has_patch_product(const dk_conv *conv);
+int dk_patch_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_patch_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+int dk_patch_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
 
 /// One filter a channel: as many groups as channels in and out.
 int dk_is_depthwise(const dk_conv *conv);

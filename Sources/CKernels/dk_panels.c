@@ -126,16 +126,24 @@ DK_INLINE void pack_terms(
     else
       for (int64_t p = 0; p < terms; ++p, to += pitch) {
         const float *x = START(p);
-        _mm512_storeu_ps(to, _mm512_maskz_loadu_ps(m0, x));
-        if (count > 16) _mm512_storeu_ps(to + 16, _mm512_maskz_loadu_ps(m1, x + 16));
+        _mm512_mask_storeu_ps(to, m0, _mm512_maskz_loadu_ps(m0, x));
+        if (count > 16) _mm512_mask_storeu_ps(to + 16, m1, _mm512_maskz_loadu_ps(m1, x + 16));
       }
     return;
   }
-  for (int64_t p = 0; p < terms; p += 2, to += pitch) {
+  int64_t p = 0;
+  if (count == 32)
+    for (; p + 2 <= terms; p += 2, to += pitch) {
+      const float *x = START(p), *z = START(p + 1);
+      _mm512_storeu_si512(to, interleave(_mm512_loadu_ps(x), _mm512_loadu_ps(z)));
+      _mm512_storeu_si512(to + 16, interleave(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(z + 16)));
+    }
+  for (; p < terms; p += 2, to += pitch) {
     const float *x = START(p), *z = p + 1 < terms ? START(p + 1) : zeros;
-    _mm512_storeu_si512(to, interleave(_mm512_maskz_loadu_ps(m0, x), _mm512_maskz_loadu_ps(m0, z)));
+    _mm512_mask_storeu_epi32(to, m0, interleave(_mm512_maskz_loadu_ps(m0, x), _mm512_maskz_loadu_ps(m0, z)));
     if (count > 16)
-      _mm512_storeu_si512(to + 16, interleave(_mm512_maskz_loadu_ps(m1, x + 16), _mm512_maskz_loadu_ps(m1, z + 16)));
+      _mm512_mask_storeu_epi32(
+        to + 16, m1, interleave(_mm512_maskz_loadu_ps(m1, x + 16), _mm512_maskz_loadu_ps(m1, z + 16)));
   }
 #undef START
 }

@@ -26,5 +26,6 @@ dk_source dk_strided_source(const float *base, int64_t line, int64_t term);
 
 /// Packs lines that begin at `starts` (null: a line of zeros), each with `terms` adjacent floats, to words from `to`.
 void dk_pack_lines(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);
-/// Packs `terms` terms that begin at `starts` (null: zeros), each with `count` adjacent lines.
+/// Packs `terms` terms that begin at `starts` (null: zeros), each with `count` adjacent lines; words of other lines are
+/// left as they are.
 void dk_pack_terms(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);

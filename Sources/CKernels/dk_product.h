@@ -12,6 +12,7 @@ typedef struct {
   int add;               // C += instead of C =
   float *c;
   int64_t stride;        // floats from one row of C to the next
+  const int64_t *rows;   // null, or the offset of every row of C from `c` (`after` must be null then)
   int bfloat16;
   const dk_after *after; // null: nothing
 } dk_product;

@@ -212,3 +212,18 @@ DK_CLONES void dk_float_to_float16(const float *x, uint16_t *y, size_t count) {
     y[i] = (uint16_t)(result | sign);
   }
 }
+
+struct floats {
+  const float *x;
+  float *y;
+};
+
+static void copy_piece(void *context, size_t begin, size_t end) {
+  const struct floats *f = context;
+  memcpy(f->y + begin, f->x + begin, (end - begin) * sizeof(float));
+}
+
+void dk_copy_floats(const float *x, float *y, size_t count) {
+  struct floats f = {x, y};
+  dk_parallel(count, 65536, 16, &f, copy_piece);
+}

@@ -12,3 +12,6 @@ void dk_bfloat16_to_float(const uint16_t *x, float *y, size_t count);
 void dk_float_to_bfloat16(const float *x, uint16_t *y, size_t count);  // to nearest, ties to even
 void dk_float16_to_float(const uint16_t *x, float *y, size_t count);
 void dk_float_to_float16(const float *x, uint16_t *y, size_t count);  // to nearest, ties to even
+
+// A copy of adjacent floats, on `dk_threads()` threads.
+void dk_copy_floats(const float *x, float *y, size_t count);

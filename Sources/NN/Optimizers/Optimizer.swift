@@ -61,19 +61,40 @@ public struct Optimizer: Sendable {
   /// - Traps: unless weights, gradient and state have the same length and groups lie within.
   public mutating func step(_ weights: inout [Float], gradient: [Float], rate: Float, groups: [OptimizerGroup]) {
     precondition(weights.count == count && gradient.count == count, "optimizer: \(weights.count), \(gradient.count)")
+    weights.withUnsafeMutableBufferPointer { w in
+      gradient.withUnsafeBufferPointer { g in
+        step(gradient: g, rate: rate, groups: groups) { index, body in
+          let here = w.baseAddress! + groups[index].range.lowerBound
+          body(here, here)
+        }
+      }
+    }
+  }
+
+  /// One step over weights that lie in pieces, one a group.
+  ///
+  /// - Parameters:
+  ///   - gradient: all of it, flat; every number is multiplied by `gradientScale` first.
+  ///   - weights: for a group's index, calls its second argument once with the old weights and the place of the new ones,
+  ///     which may be the same.
+  /// - Traps: unless gradient and state have the optimizer's length and groups lie within; with SGD, if the gradient is
+  ///   scaled.
+  public mutating func step(
+    gradient: UnsafeBufferPointer<Float>, gradientScale: Float = 1, rate: Float, groups: [OptimizerGroup],
+    weights: (Int, (_ old: UnsafePointer<Float>, _ new: UnsafeMutablePointer<Float>) -> Void) -> Void
+  ) {
+    precondition(gradient.count == count, "optimizer: a gradient of \(gradient.count) for \(count)")
     precondition(groups.allSatisfy { $0.range.upperBound <= count && $0.range.lowerBound >= 0 }, "optimizer: groups")
     precondition(
       rule.stateNames.allSatisfy { state[$0]?.count == count } && steps >= 0, "optimizer: a state of another model")
     steps += 1
     let (rule, steps) = (rule, steps)
-    weights.withUnsafeMutableBufferPointer { w in
-      gradient.withUnsafeBufferPointer { g in
-        withState { s in
-          for group in groups where !group.range.isEmpty {
-            rule.step(
-              steps, group, rate, w.baseAddress! + group.range.lowerBound, g.baseAddress! + group.range.lowerBound,
-              s.map { $0 + group.range.lowerBound })
-          }
+    withState { state in
+      for (index, group) in groups.enumerated() where !group.range.isEmpty {
+        let start = group.range.lowerBound
+        weights(index) { old, new in
+          rule.step(
+            steps, group, rate, gradientScale, old, new, gradient.baseAddress! + start, state.map { $0 + start })
         }
       }
     }
@@ -103,8 +124,8 @@ public struct Optimizer: Sendable {
 
 extension OptimizerRule {
   fileprivate func step(
-    _ steps: Int, _ group: OptimizerGroup, _ rate: Float, _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>,
-    _ state: [UnsafeMutablePointer<Float>]
+    _ steps: Int, _ group: OptimizerGroup, _ rate: Float, _ gradientScale: Float, _ old: UnsafePointer<Float>,
+    _ w: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ state: [UnsafeMutablePointer<Float>]
   ) {
     let rate = rate * group.rateScale
     switch self {
@@ -112,6 +133,8 @@ extension OptimizerRule {
       let settings = dk_sgd(
         rate: rate, momentum: Float(momentum), gradient_share: Float(1 - dampening), weight_decay: group.weightDecay,
         nesterov: nesterov ? 1 : 0, first_step: steps == 1 ? 1 : 0)
+      precondition(gradientScale == 1, "optimizer: SGD does not scale gradients")
+      if old != UnsafePointer(w) { w.update(from: old, count: group.range.count) }
       dk_sgd_step(settings, w, g, state.first, group.range.count)
     case .adam(let beta1, let beta2, let epsilon, _), .adamW(let beta1, let beta2, let epsilon, _):
       var decoupled = false
@@ -121,8 +144,9 @@ extension OptimizerRule {
         rate: rate, gradient_share1: Float(1 - beta1), beta2: Float(beta2), gradient_share2: Float(1 - beta2),
         epsilon: Float(epsilon), weight_decay: group.weightDecay, decoupled: decoupled ? 1 : 0,
         correction1: Float(1 - pow(beta1, Double(steps))),
-        correction2_root: Float((1 - pow(beta2, Double(steps))).squareRoot()))
-      dk_adam_step(settings, w, g, state[0], state[1], state.count > 2 ? state[2] : nil, group.range.count)
+        correction2_root: Float((1 - pow(beta2, Double(steps))).squareRoot()), gradient_scale: gradientScale)
+      dk_adam_step(
+        settings, old, w, g, state[0], state[1], state.count > 2 ? state[2] : nil, group.range.count)
     }
   }
 }

@@ -1,8 +1,10 @@
 import NN
+import Synchronization
 import Tensor
 
-/// Everything that a step changes, on flat buffers in the order of the model's parameters: weights, the
-/// optimizer, and the places where a shard's gradients and batch statistics lie in the vector that the tree sums.
+/// Everything that a step changes, in the order of the model's parameters: weights, where the model has them, the
+/// optimizer's flat buffers, and the places where a shard's gradients and batch statistics lie in the vector that the
+/// tree sums. Of a large model each of these is as large as its weights, so that none is copied without need.
 final class FlatState {
   /// One parameter's place.
   private struct Slot {
@@ -26,9 +28,10 @@ final class FlatState {
   /// Floats of one shard's vector: gradients, statistics, then the loss.
   let vectorCount: Int
 
-  private var weights: [Float]
   private(set) var optimizer: Optimizer
   private let groups: [OptimizerGroup]
+  // Vectors of earlier steps, to be used again: fresh memory costs a fault and a zeroing a page.
+  private let spare = Mutex<[[Float]]>([])
 
   /// The state before the first step.
   init(_ store: ParameterStore, _ rule: ParameterGroups) {
@@ -54,7 +57,6 @@ final class FlatState {
     vectorCount = end + 1
     (self.slots, self.statistics, self.groups) = (slots, statistics, groups)
     slotOf = Dictionary(uniqueKeysWithValues: slots.indices.map { (ObjectIdentifier(slots[$0].parameter), $0) })
-    weights = slots.flatMap { $0.parameter.value.floats() }
     optimizer = Optimizer(.adamW(), count: weightCount)
   }
 
@@ -64,31 +66,49 @@ final class FlatState {
       throw TrainingError("the checkpoint's optimizer is not of this model; remove the checkpoint to begin anew")
     }
     try store.load(trained: state)
-    weights = slots.flatMap { $0.parameter.value.floats() }
     (optimizer.state, optimizer.steps) = (buffers, steps)
   }
 
   // MARK: One shard's vector
 
+  /// A vector for one shard, filled by `body`, which says where it wrote nothing: there it is 0.
+  func vector(_ body: (inout ShardVector) -> Void) -> [Float] {
+    var vector = ShardVector(values: takeSpare(), isPlaced: [Bool](repeating: false, count: slots.count))
+    body(&vector)
+    for (slot, placed) in zip(slots, vector.isPlaced) where !placed {
+      vector.values.withUnsafeMutableBufferPointer { $0[slot.range].update(repeating: 0) }
+    }
+    return vector.values
+  }
+
+  private func takeSpare() -> [Float] {
+    var vector = spare.withLock { $0.popLast() } ?? [Float](repeating: 0, count: vectorCount)
+    vector.withUnsafeMutableBufferPointer { $0[weightCount...].update(repeating: 0) }
+    return vector
+  }
+
+  /// Takes back vectors that nobody reads any more.
+  func reuse(_ vectors: [[Float]]) { spare.withLock { $0 = vectors } }
+
   /// Writes one parameter's gradient to its place, or adds it to what is there.
-  func place(_ gradient: Tensor, of parameter: Parameter, adding: Bool, in vector: inout [Float]) {
+  func place(_ gradient: Tensor, of parameter: Parameter, adding: Bool, in vector: inout ShardVector) {
     guard let slot = slotOf[ObjectIdentifier(parameter)] else { return }
     let range = slots[slot].range
-    gradient.contiguous().withFloats { source in
-      vector.withUnsafeMutableBufferPointer { vector in
-        guard adding else { return _ = vector[range].update(fromContentsOf: source) }
-        for index in 0..<range.count { vector[range.lowerBound &+ index] += source[index] }
-      }
+    let adds = adding && vector.isPlaced[slot]
+    vector.isPlaced[slot] = true
+    vector.values.withUnsafeMutableBufferPointer { values in
+      guard let place = values.baseAddress.map({ $0 + range.lowerBound }) else { return }
+      if adds { gradient.add(to: place) } else { gradient.copy(to: place) }
     }
   }
 
   /// Writes a pass's batch statistics, weighted with its share of the batch, or adds them to what is there.
-  func place(_ reports: [BatchStatistics], share: Float, adding: Bool, in vector: inout [Float]) {
+  func place(_ reports: [BatchStatistics], share: Float, adding: Bool, in vector: inout ShardVector) {
     for report in reports {
       guard let slot = statistics.first(where: { $0.path == report.path }) else { continue }
       for (places, values) in [(slot.mean, report.mean), (slot.variance, report.variance)] {
         values.withFloats {
-          for (index, value) in zip(places, $0) { vector[index] = (adding ? vector[index] : 0) + share * value }
+          for (index, value) in zip(places, $0) { vector.values[index] = (adding ? vector.values[index] : 0) + share * value }
         }
       }
     }
@@ -107,18 +127,33 @@ final class FlatState {
 
   // MARK: The step
 
-  /// The gradients of the tree's sum.
-  func gradient(_ sum: [Float]) -> [Float] { Array(sum[..<weightCount]) }
+  /// The length of the gradient in the tree's sum.
+  func gradientNorm(_ sum: [Float]) -> Double {
+    sum.withUnsafeBufferPointer { Clipping.norm(UnsafeBufferPointer(rebasing: $0[..<weightCount])) }
+  }
 
-  /// One step of the optimizer.
-  func step(_ gradient: [Float], rate: Double) {
-    optimizer.step(&weights, gradient: gradient, rate: Float(rate), groups: groups)
-    weights.withUnsafeBufferPointer { weights in
-      for slot in slots {
-        slot.parameter.value = Tensor(slot.parameter.value.shape) { out in
-          _ = out.update(fromContentsOf: weights[slot.range])
-        }
+  /// One step of the optimizer from the gradient in the tree's sum, times `scale`. New weights replace the old ones as
+  /// tensors, parameter by parameter: whoever still holds an old one keeps its numbers.
+  func step(_ sum: [Float], scale: Float, rate: Double) {
+    sum.withUnsafeBufferPointer { sum in
+      let gradient = UnsafeBufferPointer(rebasing: sum[..<weightCount])
+      optimizer.step(gradient: gradient, gradientScale: scale, rate: Float(rate), groups: groups) { index, body in
+        let parameter = slots[index].parameter
+        let old = parameter.value.contiguous()
+        parameter.value = Tensor(old.shape) { new in old.withFloats { body($0.baseAddress!, new.baseAddress!) } }
       }
     }
+  }
+}
+
+/// One shard's vector while it is filled.
+struct ShardVector {
+  fileprivate(set) var values: [Float]
+  fileprivate var isPlaced: [Bool]
+
+  /// The shard's loss: the last number.
+  var loss: Float {
+    get { values[values.count - 1] }
+    set { values[values.count - 1] = newValue }
   }
 }

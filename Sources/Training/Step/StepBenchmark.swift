@@ -1,3 +1,4 @@
+import Autograd
 import Datasets
 import Foundation
 public import Models
@@ -19,7 +20,7 @@ public struct StepBenchmark: Sendable {
     public let threads: Int
     /// Arithmetic.
     public let precision: String
-    /// `train`: forward, loss, backward and optimizer.
+    /// `train`: forward, loss, backward and optimizer; `infer`: forward as in prediction.
     public let mode: String
     /// Median time of a step.
     public let stepMilliseconds: Double
@@ -29,10 +30,13 @@ public struct StepBenchmark: Sendable {
     public let parameters: Int
     /// Parts into which a batch is split.
     public let logicalShards: Int
+    /// The most memory that the process had so far, in MiB.
+    public let peakMemory: Double
 
     enum CodingKeys: String, CodingKey {
       case model, batch, threads, precision, mode, parameters
       case stepMilliseconds = "step_ms", samplesPerSecond = "samples_per_s", logicalShards = "logical_shards"
+      case peakMemory = "peak_memory_mib"
     }
 
     /// The results as one line of JSON.
@@ -48,9 +52,19 @@ public struct StepBenchmark: Sendable {
   /// Parts into which a batch is split.
   public var logicalShards: Int
 
+  /// Numbers that products multiply; float32 on processors without bfloat16.
+  public var precision: TrainSettings.Precision
+  /// Measures the forward pass of prediction instead of a step.
+  public var infers: Bool
+
   /// A benchmark.
-  public init(architecture: Architecture, batch: Int, threads: Int, logicalShards: Int = 1) {
+  public init(
+    architecture: Architecture, batch: Int, threads: Int, logicalShards: Int = 1,
+    precision: TrainSettings.Precision = .fp32, infers: Bool = false
+  ) {
     (self.architecture, self.batch, self.threads, self.logicalShards) = (architecture, batch, threads, logicalShards)
+    self.precision = precision == .bf16 && !ComputePrecision.hasBFloat16 ? .fp32 : precision
+    self.infers = infers
   }
 
   /// Runs two steps to warm up, then `steps` measured ones; the median counts.
@@ -68,15 +82,24 @@ public struct StepBenchmark: Sendable {
     var settings = TrainSettings()
     settings.logicalShards = logicalShards
     settings.threadsPerShard = max(1, threads / logicalShards)
+    settings.precision = precision
     let store = ParameterStore(seed: 0)
     let network = try architecture.build(store.root, architecture.preprocessing)
-    let step = TrainingStep(
-      network, store, settings: settings, loss: ItemLoss(BalanceSettings()), threads: min(threads, logicalShards))
     let input = makeBatch()
+    let work: (Int) throws -> Void
+    if infers {
+      work = { _ in forward(network, input) }
+    } else {
+      let step = TrainingStep(
+        network, store, settings: settings, loss: ItemLoss(BalanceSettings()), threads: min(threads, logicalShards))
+      work = { number in
+        _ = try step.run(input, number: number, rate: 1e-4, random: RandomStream(seed: 0, "step", number))
+      }
+    }
     var times: [Double] = []
     for number in 0..<(steps + 2) {
       let start = ContinuousClock.now
-      _ = try step.run(input, number: number, rate: 1e-4, random: RandomStream(seed: 0, "step", number))
+      try work(number)
       let time = ContinuousClock.now - start
       if number >= 2 { times.append(Double(time.components.attoseconds) / 1e18 + Double(time.components.seconds)) }
     }
@@ -84,9 +107,24 @@ public struct StepBenchmark: Sendable {
     let middle = times.count / 2
     let time = times.count % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2
     return Report(
-      model: architecture.name, batch: batch, threads: threads, precision: settings.precision.rawValue, mode: "train",
+      model: architecture.name, batch: batch, threads: threads, precision: precision.rawValue,
+      mode: infers ? "infer" : "train",
       stepMilliseconds: (time * 1e5).rounded() / 100, samplesPerSecond: (Double(batch) / time * 100).rounded() / 100,
-      parameters: store.parameterCount, logicalShards: logicalShards)
+      parameters: store.parameterCount, logicalShards: logicalShards, peakMemory: Self.peakMemory())
+  }
+
+  private func forward(_ network: any Network, _ batch: StepBatch) {
+    ComputeThreads.with(threads) {
+      ComputePrecision.with(precision == .bf16 ? .bfloat16 : .float32) {
+        for part in batch.shards.joined() { _ = network.logits(Variable(part.input), Pass(training: false)) }
+      }
+    }
+  }
+
+  private static func peakMemory() -> Double {
+    var usage = rusage()
+    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+    return (Double(usage.ru_maxrss) / 102.4).rounded() / 10  // KiB
   }
 
   private func makeBatch() -> StepBatch {

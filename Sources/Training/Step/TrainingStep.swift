@@ -74,6 +74,8 @@ public final class TrainingStep {
   private let threads: ShardThreads
   private let reducer: (any ShardReducer)?
   private let keepsStatistics: Bool
+  private let precision: ComputePrecision
+  private let allThreads: Int
 
   /// The shards that this member computes.
   public let ownShards: Range<Int>
@@ -96,6 +98,8 @@ public final class TrainingStep {
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
     state = FlatState(store, ParameterGroups(settings, store, stages: stages))
     ownShards = ShardTree.shards(ofMember: rank, members: members, shards: settings.logicalShards)
+    precision = settings.precision == .bf16 ? .bfloat16 : .float32
+    allThreads = max(1, min(threads, ownShards.count)) * settings.threadsPerShard
     self.threads = ShardThreads(count: min(threads, ownShards.count), computeThreads: settings.threadsPerShard)
   }
 
@@ -121,13 +125,15 @@ public final class TrainingStep {
     guard total.count == state.vectorCount else {
       throw TrainingError("step \(number): the group's sum has \(total.count) values, the model \(state.vectorCount)")
     }
-    var gradient = state.gradient(total)
-    let report = StepReport(loss: Double(total.last!), gradientNorm: Clipping.norm(gradient))
+    // Everything outside the shards gives the same bits for any number of threads.
+    let norm = ComputeThreads.with(allThreads) { state.gradientNorm(total) }
+    let report = StepReport(loss: Double(total.last!), gradientNorm: norm)
     guard report.loss.isFinite && report.gradientNorm.isFinite else {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
     }
-    if settings.clipNorm > 0 { Clipping.clip(&gradient, to: settings.clipNorm) }
-    state.step(gradient, rate: rate)
+    let scale = settings.clipNorm > 0 ? Clipping.scale(norm: norm, limit: settings.clipNorm) : 1
+    ComputeThreads.with(allThreads) { state.step(total, scale: scale, rate: rate) }
+    state.reuse(results.map(\.vector))
     if let reports = results.lazy.map(\.statistics).first(where: { !$0.isEmpty }) {
       state.store.apply(state.combined(total, like: reports))
     }
@@ -142,9 +148,20 @@ public final class TrainingStep {
 
   /// Forward and backward of one shard, pass by pass. Its loss is the weighted sum over its views, divided by the whole batch's weight.
   private func compute(_ shard: [ShardBatch], of batch: StepBatch, random: RandomStream) -> ShardResult {
-    var vector = [Float](repeating: 0, count: state.vectorCount)
-    guard batch.weight > 0 else { return ShardResult(vector: vector, statistics: [], suspects: []) }
     var (suspects, statistics): ([String], [BatchStatistics]) = ([], [])
+    let vector = state.vector { vector in
+      guard batch.weight > 0 else { return }
+      ComputePrecision.with(precision) {
+        fill(&vector, shard, of: batch, random: random, &suspects, &statistics)
+      }
+    }
+    return ShardResult(vector: vector, statistics: statistics, suspects: suspects)
+  }
+
+  private func fill(
+    _ vector: inout ShardVector, _ shard: [ShardBatch], of batch: StepBatch, random: RandomStream,
+    _ suspects: inout [String], _ statistics: inout [BatchStatistics]
+  ) {
     var sum = 0.0
     for (number, part) in shard.enumerated() {
       // The first pass has the shard's own stream, so that one pass is what no accumulation is.
@@ -167,8 +184,7 @@ public final class TrainingStep {
         pass.statistics, share: Float(slopes.count) / Float(batch.count), adding: number > 0, in: &vector)
       if statistics.isEmpty { statistics = pass.statistics }
     }
-    vector[vector.count - 1] = Float(sum)
-    return ShardResult(vector: vector, statistics: statistics, suspects: suspects)
+    vector.loss = Float(sum)
   }
 
   private func nonFinite(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Models
 import Training
 
@@ -25,6 +26,7 @@ struct BenchmarkTrain: ParsableCommand {
 
       EXAMPLE
         unmask benchmark train audio-cnn --batch 32 --threads 2 --logical-shards 4
+        unmask benchmark train clip-vit-base-patch32 --batch 8 --precision bf16
       """)
 
   @Argument(help: "An architecture; `unmask models list` shows them.")
@@ -36,7 +38,7 @@ struct BenchmarkTrain: ParsableCommand {
   @Option(help: ArgumentHelp("Compute threads.", valueName: "n"))
   var threads = 2
 
-  @Option(help: ArgumentHelp("Arithmetic: fp32.", valueName: "name"))
+  @Option(help: ArgumentHelp("Arithmetic: fp32 or bf16.", valueName: "name"))
   var precision = "fp32"
 
   @Option(help: ArgumentHelp("Measured steps, after two that warm up.", valueName: "n"))
@@ -45,9 +47,12 @@ struct BenchmarkTrain: ParsableCommand {
   @Option(help: ArgumentHelp("Parts into which a batch is split.", valueName: "n"))
   var logicalShards = 1
 
+  @Flag(help: "Measure the forward pass of prediction instead of a step.")
+  var infer = false
+
   func validate() throws {
     guard TrainSettings.Precision(rawValue: precision) != nil else {
-      throw ValidationError("--precision must be fp32.")
+      throw ValidationError("--precision must be fp32 or bf16.")
     }
     for (name, value) in [
       ("--batch", batch), ("--threads", threads), ("--steps", steps), ("--logical-shards", logicalShards),
@@ -57,8 +62,14 @@ struct BenchmarkTrain: ParsableCommand {
   }
 
   func run() throws {
+    let arithmetic = TrainSettings.Precision(rawValue: precision)!
     let benchmark = StepBenchmark(
-      architecture: try ModelRegistry.find(model), batch: batch, threads: threads, logicalShards: logicalShards)
+      architecture: try ModelRegistry.find(model), batch: batch, threads: threads, logicalShards: logicalShards,
+      precision: arithmetic, infers: infer)
+    if arithmetic == .bf16 && benchmark.precision == .fp32 {
+      FileHandle.standardError.write(
+        Data("This processor has no bfloat16 arithmetic (AVX512_BF16); measuring float32 instead.\n".utf8))
+    }
     print(try benchmark.run(steps: steps).line())
   }
 }

@@ -108,7 +108,9 @@ final class FlatState {
       guard let slot = statistics.first(where: { $0.path == report.path }) else { continue }
       for (places, values) in [(slot.mean, report.mean), (slot.variance, report.variance)] {
         values.withFloats {
-          for (index, value) in zip(places, $0) { vector.values[index] = (adding ? vector.values[index] : 0) + share * value }
+          for (index, value) in zip(places, $0) {
+            vector.values[index] = (adding ? vector.values[index] : 0) + share * value
+          }
         }
       }
     }

@@ -35,7 +35,8 @@ public struct StepBenchmark: Sendable {
 
     enum CodingKeys: String, CodingKey {
       case model, batch, threads, precision, mode, parameters
-      case stepMilliseconds = "step_ms", samplesPerSecond = "samples_per_s", logicalShards = "logical_shards"
+      case stepMilliseconds = "step_ms", samplesPerSecond = "samples_per_s"
+      case logicalShards = "logical_shards"
       case peakMemory = "peak_memory_mib"
     }
 
@@ -56,15 +57,17 @@ public struct StepBenchmark: Sendable {
   public var precision: TrainSettings.Precision
   /// Measures the forward pass of prediction instead of a step.
   public var infers: Bool
+  /// Shape of one view, where the architecture's preprocessing does not say it.
+  public var inputShape: [Int]?
 
   /// A benchmark.
   public init(
     architecture: Architecture, batch: Int, threads: Int, logicalShards: Int = 1,
-    precision: TrainSettings.Precision = .fp32, infers: Bool = false
+    precision: TrainSettings.Precision = .fp32, infers: Bool = false, inputShape: [Int]? = nil
   ) {
     (self.architecture, self.batch, self.threads, self.logicalShards) = (architecture, batch, threads, logicalShards)
     self.precision = precision == .bf16 && !ComputePrecision.hasBFloat16 ? .fp32 : precision
-    self.infers = infers
+    (self.infers, self.inputShape) = (infers, inputShape)
   }
 
   /// Runs two steps to warm up, then `steps` measured ones; the median counts.
@@ -132,7 +135,11 @@ public struct StepBenchmark: Sendable {
     var random = RandomStream(seed: 0, "benchmark")
     let shards = (0..<logicalShards).map { shard -> ShardBatch? in
       let count = EpochPlan.run(shard, of: logicalShards, over: batch).count
-      let input = writer.batch(count) { _, out in for index in out.indices { out[index] = Float(random.normal()) } }
+      let fill = { (out: UnsafeMutableBufferPointer<Float>) in
+        for index in out.indices { out[index] = Float(random.normal()) }
+      }
+      let input =
+        inputShape.map { Tensor([count] + $0, fill: fill) } ?? writer.batch(count) { _, out in fill(out) }
       return ShardBatch(
         input: input, isFake: (0..<count).map { _ in random.chance(0.5) },
         weights: [Double](repeating: 1, count: count), names: [String](repeating: "noise", count: count))

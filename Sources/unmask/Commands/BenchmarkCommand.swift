@@ -63,9 +63,11 @@ struct BenchmarkTrain: ParsableCommand {
 
   func run() throws {
     let arithmetic = TrainSettings.Precision(rawValue: precision)!
+    // The LSTM alone, over features of frames: with the network that makes these it would measure that one.
+    let isAlone = model == ModelRegistry.frameLSTM.name
     let benchmark = StepBenchmark(
-      architecture: try ModelRegistry.find(model), batch: batch, threads: threads, logicalShards: logicalShards,
-      precision: arithmetic, infers: infer)
+      architecture: isAlone ? ModelRegistry.frameLSTM : try ModelRegistry.find(model), batch: batch, threads: threads,
+      logicalShards: logicalShards, precision: arithmetic, infers: infer, inputShape: isAlone ? [16, 512] : nil)
     if arithmetic == .bf16 && benchmark.precision == .fp32 {
       FileHandle.standardError.write(
         Data("This processor has no bfloat16 arithmetic (AVX512_BF16); measuring float32 instead.\n".utf8))

@@ -12,13 +12,23 @@ import Tensor
 /// `case.safetensors` (`layouts/`), and a full-size model whose weights follow from a rule (`full/NAME`). A folder of such
 /// folders stands for all of them.
 public enum CaseChecker {
-  /// Reports of every case below `path`.
+  /// Reports of every case below `path`. A case that cannot be run at all has a report that says why.
   ///
-  /// - Throws: `ModelError`, `SafeTensorsError` or `CheckpointError` if a case cannot be run at all.
+  /// - Throws: `ModelError` if there is no case at `path`.
   public static func check(_ path: URL) throws -> [CaseReport] {
-    let isFolder = (try? path.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory ?? false
-    guard isFolder else { return [try FullSizeCase(path).check()] }
-    if isFile(path.appending(path: "meta.json")) { return try checkFolder(path) }
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path.path, isDirectory: &isFolder)
+    if !exists || !isFolder.boolValue {
+      // A full-size case may be named without its extension.
+      guard
+        isFile(path.deletingPathExtension().appendingPathExtension("json"))
+          || isFile(path.appendingPathExtension("json"))
+      else {
+        throw ModelError("\(path.path) is neither a folder of reference cases nor a full-size case; check the path")
+      }
+      return [fullSize(path)]
+    }
+    if isFile(path.appending(path: "meta.json")) { return folder(path) }
     let inside = try FileManager.default.contentsOfDirectory(at: path, includingPropertiesForKeys: nil)
       .sorted { $0.lastPathComponent < $1.lastPathComponent }
     let folders = inside.filter { isFile($0.appending(path: "meta.json")) }
@@ -28,16 +38,33 @@ public enum CaseChecker {
     guard !folders.isEmpty || !full.isEmpty else {
       throw ModelError("\(path.path) has neither a meta.json nor cases below it; name a case's folder")
     }
-    return try folders.flatMap(checkFolder) + full.map { try FullSizeCase($0).check() }
+    return folders.flatMap(folder) + full.map(fullSize)
   }
 
   private static func isFile(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
 
-  private static func checkFolder(_ folder: URL) throws -> [CaseReport] {
-    let meta = try ModelConfiguration(contentsOf: folder.appending(path: "meta.json"))
-    let cases = try meta.sections("cases")
-    guard !cases.isEmpty else { return [try SmallCase(folder, meta, file: "case.safetensors").check()] }
-    return try cases.map { try SmallCase(folder, $0, file: $0.string("file")).check() }
+  private static func folder(_ folder: URL) -> [CaseReport] {
+    func report(_ file: String, _ meta: ModelConfiguration) -> CaseReport {
+      attempt("\(folder.lastPathComponent)/\(file)") { try SmallCase(folder, meta, file: file).check() }
+    }
+    do {
+      let meta = try ModelConfiguration(contentsOf: folder.appending(path: "meta.json"))
+      let cases = try meta.sections("cases")
+      guard !cases.isEmpty else { return [report("case.safetensors", meta)] }
+      return try cases.map { report(try $0.string("file"), $0) }
+    } catch { return [attempt(folder.lastPathComponent) { throw error }] }
+  }
+
+  private static func fullSize(_ path: URL) -> CaseReport {
+    attempt("full/\(path.lastPathComponent)") { try FullSizeCase(path).check() }
+  }
+
+  private static func attempt(_ name: String, _ body: () throws -> CaseReport) -> CaseReport {
+    do { return try body() } catch {
+      var report = CaseReport(name: name)
+      report.fail("\(error)")
+      return report
+    }
   }
 }
 
@@ -176,9 +203,10 @@ private struct LoadedCase {
   func classifierLogits(_ outputs: [String: Variable]) throws -> Variable? {
     guard weights.names.contains("classifier.weight"), let pooled = outputs["pooler_output"] else { return nil }
     var features = pooled
-    // DINOv2's reads the class token and the mean of the patches.
-    if kind.hasPrefix("Dinov2"), let tokens = outputs["last_hidden_state"] {
-      features = concat([pooled, mean(slice(tokens, axis: 1, 1..<tokens.shape[1]), axes: [1])], axis: 1)
+    // CLIP's reads the mean of the patches, DINOv2's the class token beside it.
+    if kind.hasPrefix("CLIP") || kind.hasPrefix("Dinov2"), let tokens = outputs["last_hidden_state"] {
+      let patches = mean(slice(tokens, axis: 1, 1..<tokens.shape[1]), axes: [1])
+      features = kind.hasPrefix("CLIP") ? patches : concat([pooled, patches], axis: 1)
     }
     let weight = Variable(try weights.tensor("classifier.weight"))
     guard weight.shape.count == 2, weight.shape[1] == features.shape.last else { return nil }

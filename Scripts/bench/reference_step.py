@@ -10,6 +10,7 @@ import argparse
 import json
 import resource
 import statistics
+import sys
 import time
 
 import torch
@@ -43,13 +44,21 @@ def audio_cnn():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def r3d_18():
+def import_torchvision():
+    """transformers imports it, too. Built for another torch it lacks its operators, of which no model here uses one."""
     try:
         import torchvision  # noqa: F401
-    except RuntimeError:  # built for another torch: only its operators are missing, and r3d_18 uses none
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-        r3d_18.library = library
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.startswith("torchvision")]:
+            del sys.modules[name]
+        import_torchvision.library = torch.library.Library("torchvision", "DEF")
+        import_torchvision.library.define("nms(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+        import torchvision  # noqa: F401
+    except ImportError:
+        pass
+
+
+def r3d_18():
     from torchvision.models.video import r3d_18 as make
 
     body = make()
@@ -59,6 +68,7 @@ def r3d_18():
 
 def detector(name, batch):
     """The network and its input."""
+    import_torchvision()
     images = torch.randn(batch, 3, 224, 224)
     if name == "audio-cnn":
         body, x = audio_cnn(), torch.randn(batch, 1, 64, 200)

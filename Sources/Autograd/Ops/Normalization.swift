@@ -53,26 +53,31 @@ public func groupNorm(
   precondition(bias == nil || bias!.shape == [C], "group norm: bias \(bias?.shape ?? [])")
   let positions = shape[2...].reduce(1, *)
   let format = x.value.layout.format
-  let input = x.value.contiguous()
+  let isLast = format == .channelsLast
+  let input = x.value.inFormat(format)
   let w = weight?.value
   let b = bias?.value
   var statistics = Tensor(zeros: [0])
-  let y = Tensor(shape) { y in
+  let y = Tensor(shape, format: format) { y in
     guard let y = y.baseAddress else { return }
     statistics = Tensor([N * groups, 3]) { s in
-      withFloats(input, w, b) { dk_group_norm($0!, $1, $2, epsilon, N, C, groups, positions, y, s.baseAddress!) }
+      withFloats(input, w, b) {
+        let call = isLast ? dk_group_norm_last : dk_group_norm
+        call($0!, $1, $2, epsilon, N, C, groups, positions, y, s.baseAddress!)
+      }
     }
   }
   let needs = (x: x.needsGradient, w: weight?.needsGradient ?? false, b: bias?.needsGradient ?? false)
   let inputs = [x] + [weight, bias].compactMap { $0 }
   let given = (w: weight != nil, b: bias != nil)
-  return Tape.record(y.inFormat(format), inputs) { [statistics] g in
+  return Tape.record(y, inputs) { [statistics] g in
     let result = normalizationGradients(needs, like: input, [C]) { dx, dw, db in
-      withFloats(input, g.contiguous(), w, statistics) { x, g, w, s in
-        dk_group_norm_gradient(x!, g!, w, s!, N, C, groups, positions, dx, dw, db)
+      withFloats(input, g.inFormat(format), w, statistics) { x, g, w, s in
+        let call = isLast ? dk_group_norm_last_gradient : dk_group_norm_gradient
+        call(x!, g!, w, s!, N, C, groups, positions, dx, dw, db)
       }
     }
-    return [result.x?.inFormat(format)] + (given.w ? [result.w] : []) + (given.b ? [result.b] : [])
+    return [result.x] + (given.w ? [result.w] : []) + (given.b ? [result.b] : [])
   }
 }
 
@@ -95,6 +100,6 @@ private func normalizationGradients(
     }
   }
   var dx: Tensor?
-  if needs.x { dx = Tensor(x.shape) { affine($0.baseAddress) } } else { affine(nil) }
+  if needs.x { dx = Tensor(x.shape, format: x.layout.format) { affine($0.baseAddress) } } else { affine(nil) }
   return (dx, needs.w ? dw : nil, needs.b ? db : nil)
 }

@@ -16,3 +16,10 @@ void dk_group_norm(const float *x, const float *weight, const float *bias, float
                    size_t groups, size_t positions, float *y, float *statistics);
 void dk_group_norm_gradient(const float *x, const float *g, const float *weight, const float *statistics, size_t batch,
                             size_t channels, size_t groups, size_t positions, float *dx, float *dweight, float *dbias);
+
+// The same over channels-last memory, [batch, positions, channels]: the layers of a speech encoder, without a copy.
+void dk_group_norm_last(const float *x, const float *weight, const float *bias, float epsilon, size_t batch,
+                        size_t channels, size_t groups, size_t positions, float *y, float *statistics);
+void dk_group_norm_last_gradient(const float *x, const float *g, const float *weight, const float *statistics,
+                                 size_t batch, size_t channels, size_t groups, size_t positions, float *dx,
+                                 float *dweight, float *dbias);

@@ -43,6 +43,14 @@ struct MemoryEstimate {
     return withExtendedLifetime((output, pass)) { max(0, TensorMemory.bytesInUse - before) / count }
   }
 
+  /// One line for the log.
+  var description: String {
+    "memory: about \(Self.mebibytes(bytes)) a step, \(Self.mebibytes(state)) of it for weights and optimizer and "
+      + "\(Self.mebibytes(activationsPerView)) for each of \(views) views"
+  }
+
+  private static func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 19)) >> 20) MiB" }
+
   /// Why it will not fit and what to change; nil if it fits in `limit` bytes.
   func warning(limit: Int, _ settings: TrainSettings) -> String? {
     guard bytes > limit else { return nil }

@@ -1,4 +1,5 @@
 import Autograd
+import Datasets
 import Evaluation
 public import Foundation
 import Models
@@ -68,14 +69,14 @@ public struct Trainer {
     let (store, built) = try build()
     notes.clear()
     let (network, data) = try prepare(built, store)
-    note(.balance, data.balanceSummary)
+    // A strategy by name is a decision of ours, which the report shows; the experiment's own keys it shows anyway.
+    if job.balance.strategy == .given { onLog(data.balanceSummary) } else { note(.balance, data.balanceSummary) }
     switch job.architecture.fitting {
     case .gradient:
-      if let text = MemoryEstimate(network, store, job.settings, partShape: data.writer.partShape, threads: threads)
-        .warning(limit: memory, job.settings)
-      {
-        note(.memory, text)
-      }
+      let estimate = MemoryEstimate(
+        network, store, job.settings, partShape: data.writer.partShape, threads: threads)
+      onLog(estimate.description)
+      if let text = estimate.warning(limit: memory, job.settings) { note(.memory, text) }
       if job.settings.precision == .bf16 && !ComputePrecision.hasBFloat16 {
         note(.precision, "precision: bf16 needs a processor with AVX512_BF16, and this one has none; float32 is used")
       }
@@ -136,7 +137,7 @@ public struct Trainer {
       return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
     }
     if job.settings.augment {
-      note(.tuning, "tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
+      onLog("tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
     }
     if let part = store.parameters.first(where: { $0.trainable && !$0.name.hasPrefix("head.") }) {
       note(
@@ -164,15 +165,10 @@ public struct Trainer {
     if notes.add(TrainingNote(kind: kind, text: text)) { onLog("\(kind.rawValue): \(text)") }
   }
 
-  /// One line an epoch for the log.
+  /// A line for the log where an epoch's compute threads waited for samples.
   func log(_ record: EpochRecord, waited: Double) {
-    let values = [
-      "training loss \(TrainingAdvice.round(record.trainingLoss))",
-      record.validationLoss.map { "validation loss \(TrainingAdvice.round($0))" },
-      record.validationAUC.map { "AUC \(TrainingAdvice.round($0))" },
-      "waiting for samples \(Int((100 * waited).rounded()))%",
-    ]
-    onLog("epoch \(record.epoch) of \(epochs): \(values.compactMap { $0 }.joined(separator: ", "))")
+    guard waited >= 0.1 else { return }
+    onLog("epoch \(record.epoch): \(Int((100 * waited).rounded()))% of the time went into waiting for samples")
   }
 
   private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }

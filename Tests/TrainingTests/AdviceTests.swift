@@ -50,6 +50,7 @@ import Testing
     #expect(found.state == 4 * 389_057 * (1 + 4 + 5) && found.views == 8)
     // Other tests run beside this one, so that only the least is sure: the first block's output before pooling.
     #expect(found.activationsPerView > 4 * 32 * 64 * 200)
+    #expect(found.description.contains("a step, 15 MiB of it for weights and optimizer and "))
   }
 
   @Test func `suggests a batch that fits`() throws {

@@ -1627,6 +1627,231 @@ void   unmask__status_reply__free_unpacked
   assert(message->base.descriptor == &unmask__status_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   unmask__operate__init
+                     (Unmask__Operate         *message)
+{
+  static const Unmask__Operate init_value = UNMASK__OPERATE__INIT;
+  *message = init_value;
+}
+size_t unmask__operate__get_packed_size
+                     (const Unmask__Operate *message)
+{
+  assert(message->base.descriptor == &unmask__operate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__operate__pack
+                     (const Unmask__Operate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__operate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__operate__pack_to_buffer
+                     (const Unmask__Operate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__operate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__Operate *
+       unmask__operate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__Operate *)
+     protobuf_c_message_unpack (&unmask__operate__descriptor,
+                                allocator, len, data);
+}
+void   unmask__operate__free_unpacked
+                     (Unmask__Operate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__operate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__operate_reply__init
+                     (Unmask__OperateReply         *message)
+{
+  static const Unmask__OperateReply init_value = UNMASK__OPERATE_REPLY__INIT;
+  *message = init_value;
+}
+size_t unmask__operate_reply__get_packed_size
+                     (const Unmask__OperateReply *message)
+{
+  assert(message->base.descriptor == &unmask__operate_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__operate_reply__pack
+                     (const Unmask__OperateReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__operate_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__operate_reply__pack_to_buffer
+                     (const Unmask__OperateReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__operate_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__OperateReply *
+       unmask__operate_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__OperateReply *)
+     protobuf_c_message_unpack (&unmask__operate_reply__descriptor,
+                                allocator, len, data);
+}
+void   unmask__operate_reply__free_unpacked
+                     (Unmask__OperateReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__operate_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__leave__init
+                     (Unmask__Leave         *message)
+{
+  static const Unmask__Leave init_value = UNMASK__LEAVE__INIT;
+  *message = init_value;
+}
+size_t unmask__leave__get_packed_size
+                     (const Unmask__Leave *message)
+{
+  assert(message->base.descriptor == &unmask__leave__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__leave__pack
+                     (const Unmask__Leave *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__leave__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__leave__pack_to_buffer
+                     (const Unmask__Leave *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__leave__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__Leave *
+       unmask__leave__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__Leave *)
+     protobuf_c_message_unpack (&unmask__leave__descriptor,
+                                allocator, len, data);
+}
+void   unmask__leave__free_unpacked
+                     (Unmask__Leave *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__leave__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__log_request__init
+                     (Unmask__LogRequest         *message)
+{
+  static const Unmask__LogRequest init_value = UNMASK__LOG_REQUEST__INIT;
+  *message = init_value;
+}
+size_t unmask__log_request__get_packed_size
+                     (const Unmask__LogRequest *message)
+{
+  assert(message->base.descriptor == &unmask__log_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__log_request__pack
+                     (const Unmask__LogRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__log_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__log_request__pack_to_buffer
+                     (const Unmask__LogRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__log_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__LogRequest *
+       unmask__log_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__LogRequest *)
+     protobuf_c_message_unpack (&unmask__log_request__descriptor,
+                                allocator, len, data);
+}
+void   unmask__log_request__free_unpacked
+                     (Unmask__LogRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__log_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__log_reply__init
+                     (Unmask__LogReply         *message)
+{
+  static const Unmask__LogReply init_value = UNMASK__LOG_REPLY__INIT;
+  *message = init_value;
+}
+size_t unmask__log_reply__get_packed_size
+                     (const Unmask__LogReply *message)
+{
+  assert(message->base.descriptor == &unmask__log_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__log_reply__pack
+                     (const Unmask__LogReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__log_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__log_reply__pack_to_buffer
+                     (const Unmask__LogReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__log_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__LogReply *
+       unmask__log_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__LogReply *)
+     protobuf_c_message_unpack (&unmask__log_reply__descriptor,
+                                allocator, len, data);
+}
+void   unmask__log_reply__free_unpacked
+                     (Unmask__LogReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__log_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor unmask__artifact_reference__field_descriptors[3] =
 {
   {
@@ -4171,7 +4396,7 @@ const ProtobufCMessageDescriptor unmask__job_status__descriptor =
   (ProtobufCMessageInit) unmask__job_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[10] =
+static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[11] =
 {
   {
     "run",
@@ -4293,6 +4518,18 @@ static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "remaining_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StatusReply, remaining_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__status_reply__field_indices_by_name[] = {
   4,   /* field[4] = elapsed_ms */
@@ -4300,6 +4537,7 @@ static const unsigned unmask__status_reply__field_indices_by_name[] = {
   8,   /* field[8] = jobs */
   6,   /* field[6] = jobs_done */
   5,   /* field[5] = jobs_total */
+  10,   /* field[10] = remaining_ms */
   0,   /* field[0] = run */
   3,   /* field[3] = state */
   9,   /* field[9] = stuck */
@@ -4309,7 +4547,7 @@ static const unsigned unmask__status_reply__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__status_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor unmask__status_reply__descriptor =
 {
@@ -4319,10 +4557,317 @@ const ProtobufCMessageDescriptor unmask__status_reply__descriptor =
   "Unmask__StatusReply",
   "unmask",
   sizeof(Unmask__StatusReply),
-  10,
+  11,
   unmask__status_reply__field_descriptors,
   unmask__status_reply__field_indices_by_name,
   1,  unmask__status_reply__number_ranges,
   (ProtobufCMessageInit) unmask__status_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__operate__field_descriptors[3] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Operate, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kind",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Operate, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "target",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Operate, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__operate__field_indices_by_name[] = {
+  1,   /* field[1] = kind */
+  2,   /* field[2] = target */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange unmask__operate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor unmask__operate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.Operate",
+  "Operate",
+  "Unmask__Operate",
+  "unmask",
+  sizeof(Unmask__Operate),
+  3,
+  unmask__operate__field_descriptors,
+  unmask__operate__field_indices_by_name,
+  1,  unmask__operate__number_ranges,
+  (ProtobufCMessageInit) unmask__operate__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__operate_reply__field_descriptors[2] =
+{
+  {
+    "accepted",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__OperateReply, accepted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sentence",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__OperateReply, sentence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__operate_reply__field_indices_by_name[] = {
+  0,   /* field[0] = accepted */
+  1,   /* field[1] = sentence */
+};
+static const ProtobufCIntRange unmask__operate_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor unmask__operate_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.OperateReply",
+  "OperateReply",
+  "Unmask__OperateReply",
+  "unmask",
+  sizeof(Unmask__OperateReply),
+  2,
+  unmask__operate_reply__field_descriptors,
+  unmask__operate_reply__field_indices_by_name,
+  1,  unmask__operate_reply__number_ranges,
+  (ProtobufCMessageInit) unmask__operate_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__leave__field_descriptors[1] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Leave, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__leave__field_indices_by_name[] = {
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange unmask__leave__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor unmask__leave__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.Leave",
+  "Leave",
+  "Unmask__Leave",
+  "unmask",
+  sizeof(Unmask__Leave),
+  1,
+  unmask__leave__field_descriptors,
+  unmask__leave__field_indices_by_name,
+  1,  unmask__leave__number_ranges,
+  (ProtobufCMessageInit) unmask__leave__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__log_request__field_descriptors[3] =
+{
+  {
+    "version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogRequest, version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogRequest, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogRequest, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__log_request__field_indices_by_name[] = {
+  1,   /* field[1] = job */
+  2,   /* field[2] = offset */
+  0,   /* field[0] = version */
+};
+static const ProtobufCIntRange unmask__log_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor unmask__log_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.LogRequest",
+  "LogRequest",
+  "Unmask__LogRequest",
+  "unmask",
+  sizeof(Unmask__LogRequest),
+  3,
+  unmask__log_request__field_descriptors,
+  unmask__log_request__field_indices_by_name,
+  1,  unmask__log_request__number_ranges,
+  (ProtobufCMessageInit) unmask__log_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__log_reply__field_descriptors[5] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogReply, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogReply, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "size",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogReply, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "over",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogReply, over),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__LogReply, problem),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__log_reply__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  1,   /* field[1] = offset */
+  3,   /* field[3] = over */
+  4,   /* field[4] = problem */
+  2,   /* field[2] = size */
+};
+static const ProtobufCIntRange unmask__log_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor unmask__log_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.LogReply",
+  "LogReply",
+  "Unmask__LogReply",
+  "unmask",
+  sizeof(Unmask__LogReply),
+  5,
+  unmask__log_reply__field_descriptors,
+  unmask__log_reply__field_indices_by_name,
+  1,  unmask__log_reply__number_ranges,
+  (ProtobufCMessageInit) unmask__log_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

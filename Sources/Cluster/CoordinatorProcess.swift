@@ -6,6 +6,7 @@ import Logging
 import Models
 import Services
 import Synchronization
+public import Transport
 import Wire
 import Yams
 
@@ -16,12 +17,15 @@ public final class CoordinatorProcess: Sendable {
   private let experiment: Experiment
   private let directory: URL
   private let listen: String
+  private let security: SocketOptions.Security
   private let logger: Logger
   private let service = Mutex<CoordinatorService?>(nil)
 
-  /// For an experiment, a run directory, and an address to listen at.
-  public init(experiment: Experiment, directory: URL, listen: String) {
-    (self.experiment, self.directory, self.listen) = (experiment, directory, listen)
+  /// For an experiment, a run directory, an address to listen at, and keys.
+  public init(
+    experiment: Experiment, directory: URL, listen: String, security: SocketOptions.Security = .none
+  ) {
+    (self.experiment, self.directory, self.listen, self.security) = (experiment, directory, listen, security)
     logger = Logger(label: "coordinator", factory: LineLog.init(label:))
   }
 
@@ -31,6 +35,7 @@ public final class CoordinatorProcess: Sendable {
   public func run() throws -> String? {
     let inputs = try prepare()
     var options = ServiceOptions(version: programVersion, logger: logger)
+    options.security = security
     options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
     options.timing.lease = experiment.cluster.leaseMilliseconds
     let plan = RunPlan(

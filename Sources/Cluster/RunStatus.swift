@@ -13,7 +13,9 @@ public struct RunStatus {
     let running = reply.jobs.filter { $0.state == .running }.map { job in
       "\(job.id) on \(job.workers.joined(separator: "+"))" + (job.progress.map { ": \(Self.text($0))" } ?? "")
     }
-    return "\(reply.done) of \(reply.total) jobs done" + (running.isEmpty ? "" : "; " + running.joined(separator: "; "))
+    let left = reply.remaining > 0 ? ", about \(Self.duration(reply.remaining)) left" : ""
+    return "\(reply.done) of \(reply.total) jobs done\(left)"
+      + (running.isEmpty ? "" : "; " + running.joined(separator: "; "))
   }
 
   /// Everything: workers, running jobs, waiting ones with their reason, and what is stuck.
@@ -36,6 +38,7 @@ public struct RunStatus {
           + (job.progress.map { ": \(Self.text($0))" } ?? ""))
     }
     for job in reply.jobs where job.state == .failed { lines.append("  \(job.id) failed: \(job.why)") }
+    if reply.remaining > 0 { lines += ["", "about \(Self.duration(reply.remaining)) left"] }
     if !reply.stuck.isEmpty { lines += ["", "stuck:"] + reply.stuck.map { "  \($0)" } }
     return lines.joined(separator: "\n")
   }
@@ -64,6 +67,7 @@ public struct RunStatus {
     let object: [String: Any] = [
       "run": reply.run, "state": "\(reply.state)", "version": reply.version, "elapsed_ms": reply.elapsed,
       "jobs_total": reply.total, "jobs_done": reply.done, "workers": workers, "jobs": jobs, "stuck": reply.stuck,
+      "remaining_ms": reply.remaining,
     ]
     let data = try JSONSerialization.data(
       withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])

@@ -5,6 +5,7 @@ import NN
 import Services
 import Synchronization
 import Training
+public import Transport
 
 /// A worker: does jobs until the run is complete or it is asked to leave.
 public final class WorkerProcess: Sendable {
@@ -14,16 +15,23 @@ public final class WorkerProcess: Sendable {
   private let data: [String: String]
   private let weights: [String: String]
   private let cache: URL
+  private let security: SocketOptions.Security
   private let service = Mutex<WorkerService?>(nil)
 
   /// For a coordinator's address; `data` and `weights` say where data sets and weights folders lie here, `cache` where
   /// decoded samples are kept.
   public init(
     coordinator: String, name: String?, threads: Int, data: [String: String], weights: [String: String] = [:],
-    cache: URL?
+    cache: URL?, security: SocketOptions.Security = .none
   ) {
     (self.coordinator, self.threads, self.data, self.weights) = (coordinator, threads, data, weights)
-    self.name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
+    self.security = security
+    if case .key(let key) = security {
+      // Names belong to keys: whoever holds one may only add to its name.
+      self.name = name == key.name ? key.name : "\(key.name)/\(name ?? "\(getpid())")"
+    } else {
+      self.name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
+    }
     self.cache = cache ?? Self.defaultCache
   }
 
@@ -40,6 +48,7 @@ public final class WorkerProcess: Sendable {
   public func run() throws {
     let logger = Logger(label: "worker", factory: LineLog.init(label:))
     var options = ServiceOptions(version: programVersion, logger: logger)
+    options.security = security
     options.fingerprint = NumericsFingerprint.compute()
     let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
     defer { try? FileManager.default.removeItem(at: scratch) }

@@ -5,47 +5,77 @@ import Wire
 extension CoordinatorMachine {
   /// Gives ready jobs to free workers, and to this process those that belong here.
   mutating func schedule(_ now: Milliseconds) {
-    guard ended == nil else { return }
-    let ready = order.enumerated().filter { jobs[$0.element]!.state == .ready }
-      .sorted { (-jobs[$0.element]!.spec.priority, $0.offset) < (-jobs[$1.element]!.spec.priority, $1.offset) }
-      .map(\.element)
-    guard !ready.isEmpty else { return }
+    guard ended == nil, !ready.isEmpty else { return }
     var isHereBusy = attempts.values.contains { $0.members[0].worker == 0 }
-    var free = freeWorkers(now)
+    var free = FreeWorkers(self, now)
     var isReserved = false
-    for name in ready {
+    for waiting in ready {
+      let name = order[waiting.place]
       let spec = jobs[name]!.spec
       if spec.runsOn == .coordinator {
         if !isHereBusy { assign(name, to: [0], now) }
         isHereBusy = true
         continue
       }
-      guard !free.isEmpty, !isReserved else { continue }
-      let chosen = choose(name, from: free, now)
+      // With thousands of jobs waiting for busy workers, look only for those that belong here.
+      guard !free.ids.isEmpty, !isReserved else {
+        if isHereBusy || !hasLocalJobs { break }
+        continue
+      }
+      let chosen = choose(name, from: free.ids, now)
       if chosen.isEmpty {
         // A group is gathering: nobody less urgent may take its workers meanwhile.
         isReserved = jobs[name]!.gatheringSince != nil
         continue
       }
       assign(name, to: chosen, now)
-      free = freeWorkers(now)
+      for id in chosen { free.take(id) }
     }
   }
 
   /// Workers with room for a job: least loaded first, then in order of joining, so that load spreads.
-  private func freeWorkers(_ now: Milliseconds) -> [UInt64] {
-    workers.values.filter { worker in
-      !worker.isDraining && !worker.isUnreachable && now - worker.lastHeard <= configuration.heartbeat * 5 / 2
-        && occupied(worker.id) < worker.hello.slots
-    }
-    .sorted { (occupied($0.id), $0.order) < (occupied($1.id), $1.order) }
-    .map(\.id)
-  }
+  private struct FreeWorkers {
+    private struct Place: Comparable {
+      var load: Int
+      let order: Int
+      let slots: Int
+      let id: UInt64
 
-  /// Leases that a worker holds: what it last said, and what it was given since.
-  private func occupied(_ id: UInt64) -> Int {
-    let given = attempts.values.filter { $0.members.contains { $0.worker == id && !$0.isFinished } }.map(\.token)
-    return workers[id]!.held.union(given).count
+      static func < (a: Self, b: Self) -> Bool { (a.load, a.order) < (b.load, b.order) }
+    }
+
+    private var places: [Place]
+
+    init(_ machine: CoordinatorMachine, _ now: Milliseconds) {
+      let patience = machine.configuration.heartbeat * 5 / 2
+      let able = machine.workers.values.filter {
+        !$0.isDraining && !$0.isUnreachable && now - $0.lastHeard <= patience
+      }
+      // Leases that a worker holds: what it last said, and what it was given since.
+      var given: [UInt64: Int] = [:]
+      for attempt in machine.attempts.values {
+        for member in attempt.members where !member.isFinished {
+          if machine.workers[member.worker]?.held.contains(attempt.token) == false {
+            given[member.worker, default: 0] += 1
+          }
+        }
+      }
+      places = able.map {
+        Place(load: $0.held.count + (given[$0.id] ?? 0), order: $0.order, slots: $0.hello.slots, id: $0.id)
+      }
+      .filter { $0.load < $0.slots }.sorted()
+    }
+
+    var ids: [UInt64] { places.map(\.id) }
+
+    /// One more job for a worker.
+    mutating func take(_ id: UInt64) {
+      guard let index = places.firstIndex(where: { $0.id == id }) else { return }
+      var place = places.remove(at: index)
+      place.load += 1
+      guard place.load < place.slots else { return }
+      places.insert(place, at: places.firstIndex { place < $0 } ?? places.endIndex)
+    }
   }
 
   /// The workers that a job gets now; none if it should wait.

@@ -18,7 +18,7 @@ extension CoordinatorMachine {
       state: ended ?? .running, elapsed: now - started, total: jobs.count,
       done: jobs.values.count { $0.state == .done },
       workers: workers.values.sorted { $0.order < $1.order }.prefix(200).map { status(of: $0, now) },
-      jobs: reports, stuck: stuckSentences(now).prefix(100).map { short($0, 500) })
+      jobs: reports, stuck: stuckSentences(now).prefix(100).map { short($0, 500) }, remaining: remaining(now))
   }
 
   private func size(of job: JobStatus) -> Int {

@@ -17,6 +17,15 @@ public struct CoordinatorMachine: Sendable {
   var lastToken: UInt64
   var fingerprint: String
   var joined = 0
+  /// Jobs that could start, the most urgent first. Kept beside their states, as thousands may wait.
+  var ready: [WaitingJob] = []
+  /// How many jobs are in each state.
+  var counts: [JobState: Int] = [:]
+  /// Whether the coordinator itself has jobs to do in this run.
+  let hasLocalJobs: Bool
+  private let places: [String: Int]
+  /// What jobs took that are done, by family: the job's name without its last part, and its kind.
+  var durations: [String: (total: Milliseconds, count: Int)] = [:]
   var decisions: [Decision<CoordinatorAction>] = []
   /// How the run ended, once it has.
   public internal(set) var ended: RunState?
@@ -34,6 +43,8 @@ public struct CoordinatorMachine: Sendable {
     self.configuration = configuration
     started = now
     order = specs.map(\.id)
+    places = Dictionary(uniqueKeysWithValues: specs.enumerated().map { ($1.id, $0) })
+    hasLocalJobs = specs.contains { $0.runsOn == .coordinator }
     lastToken = restored.lastToken
     fingerprint = configuration.fingerprint.isEmpty ? restored.fingerprint : configuration.fingerprint
     for spec in specs {
@@ -59,6 +70,7 @@ public struct CoordinatorMachine: Sendable {
       jobs[attempt.job]!.state = .running
       decide(.say, "job \(attempt.job) may still be running: its workers have \(configuration.lease) ms to come back")
     }
+    for job in jobs.values { counts[job.state, default: 0] += 1 }
     unblock(now)
   }
 
@@ -81,6 +93,7 @@ public struct CoordinatorMachine: Sendable {
           attempts[token]!.members[rank].expires = min(attempts[token]!.members[rank].expires, soon)
         }
       }
+    case .revoked(let name): revoke(name, now)
     case .checkpointKept(let job, let artifact):
       jobs[job]?.checkpoint = artifact
       jobs[job]?.losses = 0
@@ -164,6 +177,12 @@ public struct CoordinatorMachine: Sendable {
   /// The name of the worker behind a peer, for people.
   public func name(of peer: Peer) -> String? { peers[peer].flatMap { workers[$0]?.hello.name } }
 
+  /// The name of a worker by its incarnation.
+  public func name(ofWorker incarnation: UInt64) -> String? { workers[incarnation]?.hello.name }
+
+  /// Where a job stands; nil if there is none of this name.
+  public func state(of job: String) -> JobState? { jobs[job]?.state }
+
   /// How many workers are in.
   public var workerCount: Int { workers.count }
 
@@ -177,6 +196,7 @@ public struct CoordinatorMachine: Sendable {
     switch message {
     case .hello(let hello): return greet(peer, header, hello, now)
     case .statusRequest: return decide(.send(peer, .statusReply(status(now))), "")
+    case .operate(let request): return operate(peer, request, now)
     default: break
     }
     let (isNew, mustGreet) = admit(peer, header, now: now)
@@ -186,17 +206,19 @@ public struct CoordinatorMachine: Sendable {
     guard isNew, let id = peers[peer] else { return }
     switch message {
     case .heartbeat(let heartbeat):
-      workers[id]!.isDraining = heartbeat.draining
+      workers[id]!.isDraining = heartbeat.draining || workers[id]!.isSentAway
+      if workers[id]!.isSentAway && !heartbeat.draining { decide(.send(peer, .leave(Self.leave)), "") }
       if let ended { return decide(.send(peer, .runEnded(ending(ended))), "") }  // it has not heard of the end
       renew(id, heartbeat.held, now)
       decide(.send(peer, .heartbeatSeen(HeartbeatSeen())), "")
     case .bye(let bye): leave(id, bye.reason, now)
     case .jobFinished(let finished): jobFinished(id, peer, finished, now)
     case .jobFailed(let failed): jobFailed(id, peer, failed, now)
-    case .hello, .statusRequest: break  // answered above
-    case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log: break  // they do not come here
+    case .hello, .statusRequest, .operate: break  // answered above
+    case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log, .logRequest: break  // not for us
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
-      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply:
+      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply,
+      .logReply:
       break  // a worker does not send them
     }
   }
@@ -240,7 +262,8 @@ public struct CoordinatorMachine: Sendable {
     if isNew { joined += 1 }
     workers[id] = WorkerRecord(
       id: id, order: workers[id]?.order ?? joined, hello: hello, peer: peer, lastHeard: now,
-      lastSequence: header.sequence, isDraining: workers[id]?.isDraining ?? false)
+      lastSequence: header.sequence, isDraining: workers[id]?.isDraining ?? false,
+      isSentAway: workers[id]?.isSentAway ?? false)
     peers[peer] = id
     let welcome = Welcome(
       run: configuration.run, experiment: configuration.experiment, heartbeat: configuration.heartbeat,
@@ -281,7 +304,7 @@ public struct CoordinatorMachine: Sendable {
     remove(id, reason.isEmpty ? "it left" : reason, now)
   }
 
-  private mutating func remove(_ id: UInt64, _ reason: String, _ now: Milliseconds) {
+  mutating func remove(_ id: UInt64, _ reason: String, _ now: Milliseconds) {
     guard let worker = workers.removeValue(forKey: id) else { return }
     peers[worker.peer] = nil
     decide(.say, "worker \(worker.hello.name) is gone: \(reason)")
@@ -338,6 +361,7 @@ public struct CoordinatorMachine: Sendable {
   private mutating func finish(_ token: UInt64, _ now: Milliseconds) {
     guard let attempt = attempts.removeValue(forKey: token) else { return }
     setState(attempt.job, .done, now)
+    noteDuration(attempt, now)
     jobs[attempt.job]!.outputs = attempt.outputs
     jobs[attempt.job]!.avoided = []
     for (rank, member) in attempt.members.enumerated() {
@@ -381,7 +405,7 @@ public struct CoordinatorMachine: Sendable {
     }
   }
 
-  private mutating func end(_ token: UInt64, _ reason: String, _ now: Milliseconds) {
+  mutating func end(_ token: UInt64, _ reason: String, _ now: Milliseconds) {
     let attempt = attempts.removeValue(forKey: token)!
     decide(.endAttempt(token: token, reason: reason), reason)
     for member in attempt.members where !member.isFinished {
@@ -402,7 +426,7 @@ public struct CoordinatorMachine: Sendable {
     return "\(tenths / 10).\(tenths % 10) s"
   }
 
-  private mutating func giveUp(_ name: String, _ sentence: String, _ now: Milliseconds) {
+  mutating func giveUp(_ name: String, _ sentence: String, _ now: Milliseconds) {
     setState(name, .failed, now)
     jobs[name]!.why = sentence
     decide(.giveUp(job: name, sentence: sentence), "job \(name) is given up: \(sentence)")
@@ -421,12 +445,19 @@ public struct CoordinatorMachine: Sendable {
   }
 
   mutating func setState(_ name: String, _ state: JobState, _ now: Milliseconds) {
+    let before = jobs[name]!.state
+    counts[before, default: 0] -= 1
+    counts[state, default: 0] += 1
+    let waiting = WaitingJob(priority: jobs[name]!.spec.priority, place: places[name]!)
+    if before == .ready, let index = ready.firstIndex(of: waiting) { ready.remove(at: index) }
+    if state == .ready { ready.insert(waiting, at: ready.partitioningIndex { waiting < $0 }) }
     jobs[name]!.state = state
     jobs[name]!.since = now
     jobs[name]!.gatheringSince = nil
   }
 
   private mutating func unblock(_ now: Milliseconds) {
+    guard counts[.blocked, default: 0] > 0 else { return }
     for name in order where jobs[name]!.state == .blocked {
       if jobs[name]!.spec.dependencies.allSatisfy({ jobs[$0]!.state == .done }) { setState(name, .ready, now) }
     }
@@ -456,8 +487,9 @@ public struct CoordinatorMachine: Sendable {
   }
 
   private mutating func endIfOver() {
-    guard ended == nil, jobs.values.allSatisfy({ [.done, .failed, .abandoned].contains($0.state) }) else { return }
-    let state: RunState = jobs.values.allSatisfy { $0.state == .done } ? .complete : .failed
+    let over = [JobState.done, .failed, .abandoned].reduce(0) { $0 + counts[$1, default: 0] }
+    guard ended == nil, over == jobs.count else { return }
+    let state: RunState = counts[.done, default: 0] == jobs.count ? .complete : .failed
     ended = state
     for worker in workers.values.sorted(by: { $0.order < $1.order }) {
       decide(.send(worker.peer, .runEnded(ending(state))), "")
@@ -465,7 +497,11 @@ public struct CoordinatorMachine: Sendable {
     decide(.end(state), ending(state).sentence)
   }
 
-  private func ending(_ state: RunState) -> RunEnded {
+  func ending(_ state: RunState) -> RunEnded {
+    if state == .cancelled {
+      return RunEnded(
+        isComplete: false, sentence: "run \(configuration.run) was cancelled by an operator; the same command goes on")
+    }
     let failed = order.filter { jobs[$0]!.state == .failed }
     return RunEnded(
       isComplete: state == .complete,

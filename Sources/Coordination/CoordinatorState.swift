@@ -90,6 +90,8 @@ struct WorkerRecord: Sendable {
   var lastHeard: Milliseconds
   var lastSequence: UInt64
   var isDraining = false
+  /// Whether an operator wants it to leave.
+  var isSentAway = false
   /// Whether its connection is gone; it may still come back on another one.
   var isUnreachable = false
   /// The leases that it last said it holds; those it was given since are in the attempts.
@@ -133,4 +135,25 @@ struct AttemptRecord: Sendable {
   /// What it published, while that is being written down.
   var outputs: [ArtifactReference] = []
   var saidStuck = false
+}
+
+/// A job that could start: the most urgent comes first, then the plan's order.
+struct WaitingJob: Sendable, Comparable {
+  let priority: Int
+  /// Its place in the plan.
+  let place: Int
+
+  static func < (a: Self, b: Self) -> Bool { (-a.priority, a.place) < (-b.priority, b.place) }
+}
+
+extension Array {
+  /// The first index whose element the condition holds for, if it holds for all after the first.
+  func partitioningIndex(where condition: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if condition(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
 }

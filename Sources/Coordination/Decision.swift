@@ -55,6 +55,8 @@ public enum CoordinatorEvent: Sendable {
   case foreignHello(Peer, version: UInt16)
   /// A message could not be delivered: the peer's connection is gone.
   case unreachable(Peer)
+  /// The key of this name counts no more; its workers are all that are called so, or so with a slash and more.
+  case revoked(name: String)
   /// A checkpoint became a job's latest.
   case checkpointKept(job: String, ArtifactReference)
   /// A job's outputs have their names.

@@ -83,6 +83,8 @@ public enum WorkerEvent: Sendable {
   case finished(token: UInt64, outputs: [ArtifactReference])
   /// A job has stopped.
   case failed(token: UInt64, FailureCode, sentence: String)
+  /// A handshake with the coordinator failed.
+  case refused(sentence: String, isFinal: Bool)
   /// The worker is asked to leave.
   case drain
   /// Time has passed.
@@ -147,6 +149,13 @@ public struct WorkerMachine: Sendable {
       report(
         token,
         .jobFailed(JobFailed(job: leases[token]?.assign.job.id ?? "", token: token, code: code, sentence: sentence)))
+    case .refused(let sentence, let isFinal):
+      if isFinal {
+        stop(.failed(sentence: sentence))
+      } else if saidRefusal != sentence {
+        saidRefusal = sentence
+        decide(.say, sentence)
+      }
     case .drain: drain(now)
     case .tick: tick(now)
     }
@@ -207,6 +216,9 @@ public struct WorkerMachine: Sendable {
     lastHeard = now
     switch message {
     case .assign(let assign): assigned(assign, now)
+    case .leave(let leave):
+      if drainedBy == nil { decide(.say, leave.reason) }
+      drain(now)
     case .cancel(let cancel):
       guard leases[cancel.token] != nil, !leases[cancel.token]!.isCancelled else { return }
       leases[cancel.token]!.isCancelled = true
@@ -223,7 +235,7 @@ public struct WorkerMachine: Sendable {
     case .welcome, .refuse, .reset, .runEnded, .byeSeen: break  // taken above
     case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult: break  // they do not come here
     case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .statusRequest, .statusReply:
+      .reduceSums, .statusRequest, .statusReply, .operate, .operateReply, .logRequest, .logReply:
       break  // a coordinator does not send them to a worker
     }
   }

@@ -13,7 +13,8 @@ extension CoordinatorService {
     switch incoming {
     case .wake: break
     case .unreachable(let id): try handle(.unreachable(Peer(id)))
-    case .message(let id, let frames, _):
+    case .refused(let sentence, _): sayOnce(sentence)
+    case .message(let id, let frames, let key):
       let packet: Packet
       do {
         packet = try Packet.decoded(frames)
@@ -23,6 +24,7 @@ extension CoordinatorService {
       } catch {
         return complain(id, "\(error)")
       }
+      guard isAllowed(packet, from: Peer(id), key) else { return }
       try take(packet, from: Peer(id))
     }
   }
@@ -40,8 +42,9 @@ extension CoordinatorService {
   private func take(_ packet: Packet, from peer: Peer) throws {
     let header = packet.header
     switch packet.message {
-    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest:
+    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest, .operate:
       try handle(.received(peer, header, packet.message))
+    case .logRequest(let request): answer(request, peer)
     case .uploadBegin(let begin):
       guard admit(peer, header) else { return }
       try uploadBegin(begin, peer, header)
@@ -66,7 +69,7 @@ extension CoordinatorService {
       guard case .success = machine.authorize(peer, header, job: log.job, token: log.token) else { return }
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
-      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply:
+      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply, .logReply:
       complain(peer.id, "a worker does not send \(packet.message.kind)")
     }
   }

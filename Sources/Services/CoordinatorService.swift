@@ -34,6 +34,10 @@ public final class CoordinatorService: @unchecked Sendable {
   /// The job of each open attempt.
   var jobs: [UInt64: String]
   var complaints: [[UInt8]: Int] = [:]
+  /// When what strangers may cause was last said.
+  var saidAt: [String: Int] = [:]
+  /// When all connections are to be cut, because a key was revoked.
+  var cutAt: Int?
   var endedAt: Int?
   var isPerforming = false
   /// An upload that the store has just completed.
@@ -100,7 +104,7 @@ public final class CoordinatorService: @unchecked Sendable {
       jobs: plan.jobs, restored: restored, now: monotonicMilliseconds())
     published = Mutex(machine.status(monotonicMilliseconds()))
     // Last, so that nobody hears of a coordinator that then fails to start.
-    endpoint = try Endpoint.listener(at: listen)
+    endpoint = try Endpoint.listener(at: listen, options: options.socket)
     address = endpoint.address
     let known = contents.done.count
     say(
@@ -142,7 +146,7 @@ public final class CoordinatorService: @unchecked Sendable {
     return contents
   }
 
-  /// How the run is, at most a tick old. Cheap, and for any thread.
+  /// How the run is, at most a second or so old. Cheap, and for any thread.
   public func status() -> StatusReply { published.withLock { $0 } }
 
   /// Asks `serve` to return soon. Workers go on computing and wait for the same command to be given again.
@@ -174,12 +178,13 @@ public final class CoordinatorService: @unchecked Sendable {
       try takeLocal()
       if monotonicMilliseconds() >= nextTick {
         try handle(.tick)
-        let status = machine.status(monotonicMilliseconds())
-        published.withLock { $0 = status }
+        try refreshKeys()
         nextTick = monotonicMilliseconds() + min(100, options.timing.heartbeat / 2)
       }
       if monotonicMilliseconds() >= nextFlush {
         try ledger.flush()
+        let status = machine.status(monotonicMilliseconds())
+        published.withLock { $0 = status }
         nextFlush = monotonicMilliseconds() + 1_000
       }
       // Everybody hears of the end, but nobody who is away can hold it up.
@@ -197,6 +202,8 @@ public final class CoordinatorService: @unchecked Sendable {
     let sentence =
       switch machine.ended {
       case .complete?: "run \(status.run) is complete: \(status.done) jobs"
+      case .cancelled?:
+        "run \(status.run) was cancelled with \(status.done) of \(status.total) jobs done; the same command goes on"
       case nil:
         "run \(status.run) was stopped with \(status.done) of \(status.total) jobs done; the same command goes on"
       default:
@@ -204,7 +211,8 @@ public final class CoordinatorService: @unchecked Sendable {
           + "\(failures.first.map { "job \($0.job): \($0.sentence)" } ?? "")"
       }
     return RunOutcome(
-      isComplete: machine.ended == .complete, wasStopped: machine.ended == nil, done: status.done, failures: failures,
+      isComplete: machine.ended == .complete, wasStopped: machine.ended == nil || machine.ended == .cancelled,
+      done: status.done, failures: failures,
       sentence: sentence)
   }
 

@@ -1,4 +1,5 @@
 public import Logging
+public import Transport
 
 /// How the services behave; the same for coordinator and worker unless a comment says otherwise.
 public struct ServiceOptions: Sendable {
@@ -35,8 +36,17 @@ public struct ServiceOptions: Sendable {
   /// How often a job may lose its worker without a new checkpoint in between before it is given up: it may be what
   /// kills them.
   public var lossLimit = 25
+  /// How connections are protected: `.keys` at a coordinator, `.key` at a worker.
+  public var security: SocketOptions.Security = .none
   /// Where the service says what it does, one line an event.
   public var logger: Logger
+
+  /// How the service's socket behaves.
+  var socket: SocketOptions {
+    var socket = SocketOptions()
+    socket.security = security
+    return socket
+  }
 
   /// The options for real runs.
   public init(version: String, logger: Logger = Logger(label: "unmask")) {

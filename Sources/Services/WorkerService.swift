@@ -74,7 +74,7 @@ public final class WorkerService: @unchecked Sendable {
     Self.removeLeftovers()
     try makeFolder(self.directory)
     cache = try ArtifactCache(directory: self.directory.appendingPathComponent("cache"))
-    let endpoint = try Endpoint.caller(to: coordinator)
+    let endpoint = try Endpoint.caller(to: coordinator, options: options.socket)
     self.endpoint = endpoint
     requests = WorkerRequests { endpoint.wake() }
     machine = WorkerMachine(
@@ -262,6 +262,9 @@ public final class WorkerService: @unchecked Sendable {
   // MARK: - What comes in
 
   private func take(_ incoming: Endpoint.Incoming) {
+    if case .refused(let sentence, let isFinal) = incoming {
+      return handle(.refused(sentence: sentence, isFinal: isFinal))
+    }
     guard case .message(_, let frames, _) = incoming else { return }
     let packet: Packet
     do {
@@ -276,10 +279,10 @@ public final class WorkerService: @unchecked Sendable {
       guard packet.header.session == incarnation, packet.header.sender == machine.session else { return }
       machine.noteTraffic(now: monotonicMilliseconds())
       transfer(packet)
-    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel:
+    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .leave, .assign, .jobClosed, .cancel:
       handle(.received(packet.header, packet.message))
     case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .statusRequest, .statusReply:
+      .reduceSums, .statusRequest, .statusReply, .operate, .operateReply, .logRequest, .logReply:
       options.logger.warning("a message from the coordinator is dropped: it does not send \(packet.message.kind)")
     }
   }

@@ -11,8 +11,11 @@ import Synchronization
 public final class Endpoint: Sendable {
   /// What comes in.
   public enum Incoming: Sendable {
-    /// A message: the peer's id (empty at a caller), the frames, and the monotonic time of arrival in milliseconds.
-    case message(peer: [UInt8], frames: [[UInt8]], arrived: Int)
+    /// A message: the peer's id (empty at a caller), the frames, and the public key that the peer has shown (empty
+    /// without keys).
+    case message(peer: [UInt8], frames: [[UInt8]], key: String)
+    /// A handshake failed: the sentence says why, and whether trying again can help.
+    case refused(sentence: String, isFinal: Bool)
     /// A message could not be delivered because the peer's connection is gone.
     case unreachable(peer: [UInt8])
     /// Somebody else's business was put into the mailbox, to wake its reader.
@@ -21,7 +24,7 @@ public final class Endpoint: Sendable {
 
   private enum Command: Sendable {
     case send(peer: [UInt8], frames: [[UInt8]], isDroppable: Bool)
-    case reconnect
+    case reopen
     case close
   }
 
@@ -32,12 +35,21 @@ public final class Endpoint: Sendable {
 
   /// The address as the socket has it: with the port that was found, if any would do.
   public let address: String
+  /// The installed ZeroMQ's version.
+  public static var libraryVersion: String {
+    var (major, minor, patch): (Int32, Int32, Int32) = (0, 0, 0)
+    zmq_version(&major, &minor, &patch)
+    return "\(major).\(minor).\(patch)"
+  }
+
   /// What has arrived.
   public let inbox = Mailbox<Incoming>()
 
   private let outbox = Mutex(Outbox())
   private let wakeHandle: Int32
   private let finished = DispatchSemaphore(value: 0)
+  private let security: SocketOptions.Security
+  private let isListener: Bool
 
   /// Listens on `tcp://HOST:PORT` or `ipc://PATH`; port `*` takes a free one.
   ///
@@ -56,6 +68,7 @@ public final class Endpoint: Sendable {
   private init(_ address: String, isRouter: Bool, _ options: SocketOptions) throws {
     let socket = try ReactorSocket(address, isRouter: isRouter, options)
     self.address = isRouter ? socket.boundAddress() : address
+    (security, isListener) = (options.security, isRouter)
     wakeHandle = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
     precondition(wakeHandle >= 0, "Endpoint: no event handle")
     let thread = Thread { self.run(socket) }
@@ -71,7 +84,18 @@ public final class Endpoint: Sendable {
 
   /// Throws a caller's socket away and connects a new one. A socket whose handshake failed never connects again, and
   /// says nothing about it.
-  public func reconnect() { command(.reconnect) }
+  public func reconnect() {
+    precondition(!isListener, "Endpoint: a listener does not connect")
+    command(.reopen)
+  }
+
+  /// Cuts all connections of a listener and listens again at once: the only way to be rid of one peer. The others come
+  /// back by themselves, unless their keys are not authorised any more.
+  public func disconnectAll() {
+    precondition(isListener, "Endpoint: only a listener has connections to cut")
+    // A socket file might be removed by the old socket after the new one has made it.
+    if address.hasPrefix("tcp://") { command(.reopen) }
+  }
 
   /// Wakes whoever waits for the mailbox.
   public func wake() { inbox.put(.wake) }
@@ -108,6 +132,7 @@ public final class Endpoint: Sendable {
 
   private func run(_ socket: ReactorSocket) {
     var isOpen = true
+    var brokenOff = 0
     while isOpen {
       if socket.wait(alsoFor: wakeHandle) {
         var count: UInt64 = 0
@@ -120,7 +145,7 @@ public final class Endpoint: Sendable {
       for command in commands {
         switch command {
         case .send(let peer, let frames, let isDroppable): socket.send(frames, to: peer, isDroppable: isDroppable)
-        case .reconnect: socket.reconnect()
+        case .reopen: socket.reopen()
         case .close: isOpen = false
         }
       }
@@ -128,12 +153,51 @@ public final class Endpoint: Sendable {
       for peer in socket.takeUnreachable() { inbox.put(.unreachable(peer: peer)) }
       // Always take everything: an unread socket looks dead to the library's pings.
       for _ in 0..<256 {  // then send again: a flood must not hold up our own heartbeats
-        guard let (peer, frames) = socket.receive() else { break }
-        inbox.put(.message(peer: peer, frames: frames, arrived: monotonicMilliseconds()))
+        guard let (peer, frames, key) = socket.receive() else { break }
+        inbox.put(.message(peer: peer, frames: frames, key: key))
       }
+      for event in socket.takeHandshakes() { note(event, &brokenOff) }
     }
     socket.close()
+    if case .keys(let doorkeeper) = security { Authentication.end(doorkeeper) }
     Glibc.close(wakeHandle)
     finished.signal()
+  }
+
+  /// Says what a failed handshake means to people. One that breaks off may be a coordinator that is just starting:
+  /// only the third in a row is worth a word.
+  private func note(_ event: HandshakeMonitor.Event, _ brokenOff: inout Int) {
+    brokenOff = event == .brokenOff ? brokenOff + 1 : event == .succeeded ? 0 : brokenOff
+    guard event != .succeeded else { return }
+    if isListener {
+      switch event {
+      case .otherMechanism:
+        var sentence = "somebody with a key knocked at \(address), which is open to all: start it with keys"
+        if case .keys = security { sentence = "somebody without a key was refused at \(address)" }
+        inbox.put(.refused(sentence: sentence, isFinal: false))
+      case .nonsense:
+        inbox.put(
+          .refused(sentence: "a connection to \(address) spoke another protocol and was closed", isFinal: false))
+      default: break  // strangers are the doorkeeper's, and who hangs up has his reasons
+      }
+      return
+    }
+    let sentence: String? =
+      switch (event, security) {
+      case (.unknownKey, .key(let key)):
+        "the coordinator at \(address) does not know this key; on its machine run: unmask keys authorise "
+          + "'\(key.pair.publicKey)' \(key.name)"
+      case (.otherMechanism, .key):
+        "the coordinator at \(address) uses no keys; start it with keys, or this with --insecure in a private network"
+      case (.otherMechanism, _), (.unknownKey, _):
+        "the coordinator at \(address) wants a key; on its machine run \"unmask keys new NAME\", copy the file here, and "
+          + "give it with --key"
+      case (.nonsense, _): "\(address) is not a coordinator of Unmask; check the port"
+      case (.brokenOff, .key(let key)) where brokenOff == 3:
+        "the coordinator at \(address) hangs up: is it another one than the key of \(key.name) was made for?"
+      default: nil
+      }
+    let isFinal = event == .unknownKey || event == .otherMechanism
+    if let sentence { inbox.put(.refused(sentence: sentence, isFinal: isFinal)) }
   }
 }

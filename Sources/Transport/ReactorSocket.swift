@@ -7,7 +7,7 @@ import Glibc
 /// (starting a thread is the full fence that ZeroMQ asks for). Hence the unchecked conformance.
 final class ReactorSocket: @unchecked Sendable {
   // One context a process: several crash libsodium at their end. It lives as long as the process.
-  nonisolated(unsafe) private static let context: UnsafeMutableRawPointer = {
+  nonisolated(unsafe) static let context: UnsafeMutableRawPointer = {
     guard let context = zmq_ctx_new() else { preconditionFailure("ReactorSocket: ZeroMQ has no context") }
     zmq_ctx_set(context, ZMQ_BLOCKY, 0)
     return context
@@ -23,39 +23,50 @@ final class ReactorSocket: @unchecked Sendable {
     var bytes = 0
   }
 
-  private let address: String
+  private var address: String
   private let isRouter: Bool
   private let options: SocketOptions
   private var socket: UnsafeMutableRawPointer
+  private var monitor: HandshakeMonitor
   private var backlog: [[UInt8]: Waiting] = [:]
   private var unreachable: [[UInt8]] = []
   private var message = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: 1)
 
   init(_ address: String, isRouter: Bool, _ options: SocketOptions) throws {
     (self.address, self.isRouter, self.options) = (address, isRouter, options)
-    socket = try Self.open(address, isRouter: isRouter, options)
+    (socket, monitor) = try Self.open(address, isRouter: isRouter, options)
+    if isRouter { self.address = boundAddress() }
   }
 
   deinit { message.deallocate() }
 
   private static func open(
     _ address: String, isRouter: Bool, _ options: SocketOptions
-  ) throws -> UnsafeMutableRawPointer {
+  ) throws -> (UnsafeMutableRawPointer, HandshakeMonitor) {
     guard let socket = zmq_socket(context, isRouter ? ZMQ_ROUTER : ZMQ_DEALER) else {
       throw TransportError("opening a socket for", address, code: zmq_errno())
     }
+    var monitor: HandshakeMonitor?
     do {
       try options.apply(to: socket, isRouter: isRouter, address: address)
       if isRouter {
+        if case .keys(let doorkeeper) = options.security {
+          Authentication.begin(doorkeeper)
+          try SelfTest.run(on: socket, address: address, doorkeeper)
+        }
+        monitor = try HandshakeMonitor(of: socket, address)
         try zmq("listening on", address) { zmq_bind(socket, address) }
       } else {
+        monitor = try HandshakeMonitor(of: socket, address)
         try zmq("connecting to", address) { zmq_connect(socket, address) }
       }
+      return (socket, monitor!)
     } catch {
+      monitor?.stop(socket)
       zmq_close(socket)
+      monitor?.close()
       throw error
     }
-    return socket
   }
 
   /// The address as bound, with its port.
@@ -73,11 +84,15 @@ final class ReactorSocket: @unchecked Sendable {
     var items = [
       zmq_pollitem_t(socket: socket, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: nil, fd: handle, events: Int16(ZMQ_POLLIN), revents: 0),
+      zmq_pollitem_t(socket: monitor.socket, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
     ]
     // What is held up is tried again soon; ROUTER sockets cannot say which peer has room.
-    _ = zmq_poll(&items, 2, backlog.isEmpty ? 1_000 : 2)
+    _ = zmq_poll(&items, 3, backlog.isEmpty ? 1_000 : 2)
     return items[1].revents != 0
   }
+
+  /// What became of handshakes since the last call.
+  func takeHandshakes() -> [HandshakeMonitor.Event] { monitor.take() }
 
   /// Sends now, or keeps the message until the peer takes it; order is kept for each peer.
   func send(_ frames: [[UInt8]], to peer: [UInt8], isDroppable: Bool) {
@@ -134,9 +149,10 @@ final class ReactorSocket: @unchecked Sendable {
     unreachable.append(peer)
   }
 
-  /// One whole message, if there is one.
-  func receive() -> (peer: [UInt8], frames: [[UInt8]])? {
+  /// One whole message, if there is one, and the public key of its sender; empty without keys.
+  func receive() -> (peer: [UInt8], frames: [[UInt8]], key: String)? {
     var frames: [[UInt8]] = []
+    var key = ""
     while true {
       zmq_msg_init(message)
       var count: Int32
@@ -148,27 +164,36 @@ final class ReactorSocket: @unchecked Sendable {
       if frames.count < Self.framesLimit {
         frames.append([UInt8](UnsafeRawBufferPointer(start: zmq_msg_data(message), count: zmq_msg_size(message))))
       }
+      // The first frame of a router's message is the library's own, and does not carry the key.
+      if key.isEmpty, !isRouter || frames.count > 1, let user = zmq_msg_gets(message, "User-Id") {
+        key = String(cString: user)
+      }
       let isMore = zmq_msg_more(message) != 0
       zmq_msg_close(message)
       if !isMore { break }
     }
-    return isRouter ? (frames[0], Array(frames.dropFirst())) : ([], frames)
+    return isRouter ? (frames[0], Array(frames.dropFirst()), key) : ([], frames, key)
   }
 
-  /// A new socket in place of the old one. What waited for the old connection is not sent on the new one.
-  func reconnect() {
-    guard !isRouter else { return }
+  /// A new socket in place of the old one. What waited for the old connections is not sent on the new ones. A listener's
+  /// callers connect again by themselves, if they still may.
+  func reopen() {
     backlog = [:]
-    zmq_close(socket)
-    // The address was good before, so only a lack of handles can stop this: try until there is one.
+    close()
+    // The address was good before, so only a lack of handles can stop this, or that the library has not quite let go of
+    // the port: try until it works.
     while true {
-      if let fresh = try? Self.open(address, isRouter: false, options) {
-        socket = fresh
+      if let fresh = try? Self.open(address, isRouter: isRouter, options) {
+        (socket, monitor) = fresh
         return
       }
-      usleep(100_000)
+      usleep(isRouter ? 10_000 : 100_000)
     }
   }
 
-  func close() { zmq_close(socket) }
+  func close() {
+    monitor.stop(socket)
+    zmq_close(socket)
+    monitor.close()
+  }
 }

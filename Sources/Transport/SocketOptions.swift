@@ -2,10 +2,14 @@ import CZeroMQ
 
 /// How sockets behave. The numbers come from measurements on libzmq 4.3.4; each says what its default would do.
 public struct SocketOptions: Sendable {
-  /// How a socket is protected. Keys will be a second case here; both ends set theirs before bind or connect.
-  public enum Security: Sendable, Equatable {
+  /// How a socket is protected.
+  public enum Security: Sendable {
     /// Not at all: for addresses of this machine, or a network of one's own.
     case none
+    /// A listener whose callers must have keys that the doorkeeper knows. Everything is encrypted.
+    case keys(Doorkeeper)
+    /// A caller that shows its key, and talks only to the coordinator that the key's file names.
+    case key(KeyFile)
   }
 
   /// Messages that wait for one peer inside the library. 1000 frames of 1 MiB would be 1 GiB a peer.
@@ -28,6 +32,9 @@ public struct SocketOptions: Sendable {
   public var unacknowledged: Int32 = 15_000
   /// How the socket is protected.
   public var security: Security = .none
+
+  /// ZMQ_ZAP_ENFORCE_DOMAIN: among the drafts of zmq.h, but in every library since 4.3.0.
+  private static let enforceDomain: Int32 = 93
 
   /// The options for real runs.
   public init() {}
@@ -62,6 +69,25 @@ public struct SocketOptions: Sendable {
       try set(ZMQ_ROUTER_MANDATORY, 1)  // the default drops messages to unknown peers without a word
     } else {
       try set(ZMQ_IMMEDIATE, 1)  // the default keeps messages for the next coordinator, which must not get them
+    }
+    func text(_ option: Int32, _ value: String) throws {
+      try zmq("setting a key of", address) { zmq_setsockopt(socket, option, value, value.utf8.count) }
+    }
+    switch security {
+    case .none: break
+    case .keys(let doorkeeper):
+      try set(ZMQ_CURVE_SERVER, 1)
+      try text(ZMQ_CURVE_SECRETKEY, doorkeeper.pair.secretKey)
+      try text(ZMQ_ZAP_DOMAIN, doorkeeper.domain)
+      try set(Self.enforceDomain, 1)  // by default a question that nobody answers lets everybody in
+    case .key(let key):
+      guard let coordinator = key.coordinator else {
+        throw TransportError(
+          "the key of \(key.name) does not say which coordinator it is for; make one with: unmask keys new")
+      }
+      try text(ZMQ_CURVE_SERVERKEY, coordinator)
+      try text(ZMQ_CURVE_PUBLICKEY, key.pair.publicKey)
+      try text(ZMQ_CURVE_SECRETKEY, key.pair.secretKey)
     }
   }
 }

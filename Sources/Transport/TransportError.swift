@@ -3,10 +3,15 @@ import Glibc
 
 /// What went wrong with a socket: one sentence that says what, where, and what to do.
 public struct TransportError: Error, Sendable, CustomStringConvertible {
-  /// The errno.
+  /// The errno; 0 if it is not the system's error.
   public let code: Int32
   /// The sentence.
   public let description: String
+
+  init(_ sentence: String) {
+    code = 0
+    description = sentence
+  }
 
   init(_ action: String, _ address: String, code: Int32) {
     self.code = code

@@ -11,6 +11,10 @@ public enum RefusalCode: UInt32, Sendable, CaseIterable {
   case name = 3
   /// "The run is over." For good.
   case ended = 4
+  /// "Your key does not allow this: it is another worker's, or an operator's." For good.
+  case key = 5
+  /// "Your key was revoked." For good.
+  case revoked = 6
 
   /// Whether asking again may help.
   public var mayPass: Bool { self == .name }
@@ -54,6 +58,16 @@ public enum RunState: UInt32, Sendable, CaseIterable {
   case complete = 2
   /// Nothing is left that could be done, and some jobs failed.
   case failed = 3
+  /// An operator ended it; the same command goes on.
+  case cancelled = 4
+}
+
+/// What an operator asks for.
+public enum Operation: UInt32, Sendable, CaseIterable {
+  /// End the run, or give up one job and what needs it.
+  case cancel = 1
+  /// Send a worker away: it saves its checkpoints and leaves.
+  case drain = 2
 }
 
 /// Where a job stands.

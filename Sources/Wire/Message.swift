@@ -9,6 +9,7 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case bye = 7
   case byeSeen = 8
   case runEnded = 9
+  case leave = 10
   case assign = 16
   case jobFinished = 17
   case jobFailed = 18
@@ -27,6 +28,10 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case reduceResult = 49
   case statusRequest = 64
   case statusReply = 65
+  case operate = 66
+  case operateReply = 67
+  case logRequest = 68
+  case logReply = 69
 }
 
 /// Everything that coordinator and workers say to each other. Protocols/README.md tells who says what when.
@@ -58,6 +63,11 @@ public enum Message: Sendable, Equatable {
   case reduceResult(ReduceResult)
   case statusRequest(StatusRequest)
   case statusReply(StatusReply)
+  case operate(Operate)
+  case operateReply(OperateReply)
+  case logRequest(LogRequest)
+  case logReply(LogReply)
+  case leave(Leave)
 
   init(_ kind: MessageKind, _ bytes: UnsafeBufferPointer<UInt8>) throws {
     self =
@@ -89,6 +99,11 @@ public enum Message: Sendable, Equatable {
       case .reduceResult: .reduceResult(try .decoded(bytes))
       case .statusRequest: .statusRequest(try .decoded(bytes))
       case .statusReply: .statusReply(try .decoded(bytes))
+      case .operate: .operate(try .decoded(bytes))
+      case .operateReply: .operateReply(try .decoded(bytes))
+      case .logRequest: .logRequest(try .decoded(bytes))
+      case .logReply: .logReply(try .decoded(bytes))
+      case .leave: .leave(try .decoded(bytes))
       }
   }
 
@@ -126,13 +141,18 @@ public enum Message: Sendable, Equatable {
     case .reduceResult(let body): (.reduceResult, body)
     case .statusRequest(let body): (.statusRequest, body)
     case .statusReply(let body): (.statusReply, body)
+    case .operate(let body): (.operate, body)
+    case .operateReply(let body): (.operateReply, body)
+    case .logRequest(let body): (.logRequest, body)
+    case .logReply(let body): (.logReply, body)
+    case .leave(let body): (.leave, body)
     }
   }
 
   /// How many raw frames go with the body.
   var expectedFrames: Int {
     switch self {
-    case .uploadChunk, .downloadChunk, .reduceResult: 1
+    case .uploadChunk, .downloadChunk, .reduceResult, .logReply: 1
     case .reduceSums(let sums): sums.nodes.count
     default: 0
     }

@@ -20,6 +20,11 @@ struct Unmask: ParsableCommand {
       CommandGroup(name: "Data", subcommands: [SampleCommand.self, DatasetsCommand.self]),
       CommandGroup(
         name: "Run", subcommands: [TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, StatusCommand.self]),
+      CommandGroup(
+        name: "Operate",
+        subcommands: [
+          KeysCommand.self, CancelCommand.self, DrainCommand.self, LogsCommand.self, DoctorCommand.self,
+        ]),
       CommandGroup(name: "Use", subcommands: [PredictCommand.self, ReportCommand.self]),
       CommandGroup(name: "Scores", subcommands: [EvaluateCommand.self, CompareCommand.self, FuseCommand.self]),
       CommandGroup(name: "Know", subcommands: [ModelsCommand.self, BenchmarkCommand.self]),

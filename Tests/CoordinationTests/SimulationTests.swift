@@ -22,7 +22,7 @@ import Wire
 
   /// A failing seed is named; put it alone in the range to replay it.
   @Test(arguments: [1, 2, 4]) func `complete after every fault, with one owner a lease`(workers: Int) {
-    for seed in 0..<150 {
+    for seed in 0..<1_000 {
       var random = Random(UInt64(seed) &* 77 &+ UInt64(workers))
       var simulation = Simulation(
         seed: UInt64(seed), jobs: Self.jobs(&random), workers: workers, slots: 1 + seed % 2,

@@ -28,8 +28,10 @@ final class SmallCluster {
   private(set) var workers: [Process] = []
   private var started = 0
   private let options: [String]
+  private let keys: URL?
 
-  init(_ folder: URL, run: String, options: [String] = []) {
+  init(_ folder: URL, run: String, options: [String] = [], keys: URL? = nil) {
+    self.keys = keys
     self.folder = folder
     self.run = folder.appending(path: run)
     self.options = options
@@ -39,11 +41,14 @@ final class SmallCluster {
     ([coordinator].compactMap { $0 } + workers).filter(\.isRunning).forEach { kill($0.processIdentifier, SIGKILL) }
   }
 
+  var address: String { "tcp://127.0.0.1:\(port)" }
+
   func startCoordinator() throws {
     started += 1
     coordinator = try Program.start(
-      ["coordinator", "small.yaml", "--listen", "tcp://127.0.0.1:\(port)", "--output", run.path] + options, in: folder,
-      output: log("coordinator-\(started).out"), errors: log("coordinator-\(started).err"))
+      ["coordinator", "small.yaml", "--listen", address, "--output", run.path] + options
+        + (keys.map { ["--keys", $0.path] } ?? []), in: folder, output: log("coordinator-\(started).out"),
+      errors: log("coordinator-\(started).err"))
   }
 
   func startWorker() throws {
@@ -51,9 +56,9 @@ final class SmallCluster {
     workers.append(
       try Program.start(
         [
-          "worker", "--coordinator", "tcp://127.0.0.1:\(port)", "--threads", "1", "--name", name, "--cache",
+          "worker", "--coordinator", address, "--threads", "1", "--name", name, "--cache",
           folder.appending(path: "cache").path,
-        ],
+        ] + (keys.map { ["--key", $0.appending(path: "\(name).key").path] } ?? []),
         in: folder, output: log("\(name).out"), errors: log("\(name).err")))
   }
 
@@ -138,6 +143,8 @@ final class SmallCluster {
     #expect(try shared.finish() == 0)
     try expectSame(shared, expected)
 
+    try expectSame(withKeys(folder), expected)
+
     let report = try String(contentsOf: shared.run.appending(path: "report.html"), encoding: .utf8)
     #expect(report.contains("</html>"))
   }
@@ -171,6 +178,35 @@ final class SmallCluster {
         #expect(abs(value - score) < 1e-6, "\(model) of \(name)")
       }
     }
+  }
+
+  /// A run with keys: one worker is stopped for longer than its lease, another asked to leave, and strangers knock.
+  private func withKeys(_ folder: URL) throws -> SmallCluster {
+    let keys = folder.appending(path: "keys")
+    for name in ["w1", "w2", "w3"] {
+      #expect(try Program.run(["keys", "new", name, "--keys", keys.path]).status == 0)
+    }
+    let cluster = SmallCluster(folder, run: "keyed", keys: keys)
+    try cluster.startCoordinator()
+    try cluster.startWorker()
+    try cluster.startWorker()
+    #expect(cluster.wait(seconds: 120) { cluster.count("Work/training") >= 1 })
+    kill(cluster.workers[0].processIdentifier, SIGSTOP)
+    defer { kill(cluster.workers[0].processIdentifier, SIGCONT) }
+    try cluster.startWorker()
+    let stranger = try Program.run(["worker", "--coordinator", cluster.address])
+    #expect(stranger.status == 1 && stranger.errors.contains("--key"), "\(stranger.errors)")
+    let status = try Program.run(
+      ["status", cluster.address, "--json", "--key", keys.appending(path: "coordinator.key").path])
+    #expect(status.status == 0 && status.output.contains("\"w2\""), "\(status.errors)")
+    let leaver = cluster.workers[1]
+    kill(leaver.processIdentifier, SIGTERM)
+    #expect(cluster.wait(seconds: 10) { !leaver.isRunning }, "it has not left within ten seconds")
+    if !leaver.isRunning { #expect(leaver.terminationStatus == 0) }
+    usleep(5_000_000)  // longer than a lease: the stopped worker's job is somebody else's by now
+    kill(cluster.workers[0].processIdentifier, SIGCONT)
+    #expect(try cluster.finish() == 0)
+    return cluster
   }
 
   /// Compares a run's files with the undisturbed run's, and names those that differ.

@@ -232,7 +232,7 @@ import Wire
       startComputeThread(named: "assassin") {
         while true {
           usleep(20_000)
-          if let reply = try? StatusClient.ask(address), (reply.jobs[0].progress?.step ?? 0) > 12 {
+          if let reply = try? OperatorClient(address).status(), (reply.jobs[0].progress?.step ?? 0) > 12 {
             kill(getpid(), SIGKILL)
           }
         }

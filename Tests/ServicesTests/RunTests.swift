@@ -134,12 +134,12 @@ import Wire
     let jobs = TestCluster.plan([TestCluster.count("a", steps: 1_000, pause: 5), TestCluster.count("b", after: ["a"])])
     let coordinator = try cluster.coordinator(jobs)
     let run = background { try coordinator.serve() }
-    var status = try StatusClient.ask(cluster.address)
+    var status = try OperatorClient(cluster.address).status()
     #expect(status.stuck.contains { $0.contains("no worker has joined") })
     let service = try cluster.worker("one")
     let worker = background { try service.serve() }
     try eventually {
-      status = try StatusClient.ask(cluster.address)
+      status = try OperatorClient(cluster.address).status()
       return (status.jobs[0].progress?.step ?? 0) > 3
     }
     #expect(status.workers.map(\.name) == ["one"] && status.jobs[0].workers == ["one"])

@@ -55,7 +55,12 @@ enum Samples {
             unmoved: 2,
             why: "")
         ],
-        stuck: ["nothing"])),
+        stuck: ["nothing"], remaining: 77_000)),
+    .operate(Operate(version: "1.0", operation: .drain, target: "w1")),
+    .operateReply(OperateReply(isAccepted: true, sentence: "worker w1 leaves")),
+    .leave(Leave(reason: "an operator wants it")),
+    .logRequest(LogRequest(version: "1.0", job: "train/m/0", offset: 512)),
+    .logReply(LogReply(job: "train/m/0", offset: 512, size: 520, isOver: true, problem: "")),
   ]
 
   static func packet(_ message: Message) -> Packet {

@@ -51,6 +51,11 @@ typedef struct Unmask__StatusRequest Unmask__StatusRequest;
 typedef struct Unmask__WorkerStatus Unmask__WorkerStatus;
 typedef struct Unmask__JobStatus Unmask__JobStatus;
 typedef struct Unmask__StatusReply Unmask__StatusReply;
+typedef struct Unmask__Operate Unmask__Operate;
+typedef struct Unmask__OperateReply Unmask__OperateReply;
+typedef struct Unmask__Leave Unmask__Leave;
+typedef struct Unmask__LogRequest Unmask__LogRequest;
+typedef struct Unmask__LogReply Unmask__LogReply;
 
 
 /* --- enums --- */
@@ -622,10 +627,94 @@ struct  Unmask__StatusReply
   Unmask__JobStatus **jobs;
   size_t n_stuck;
   ProtobufCBinaryData *stuck;
+  /*
+   * estimated time to the end; 0 if unknown
+   */
+  uint64_t remaining_ms;
 };
 #define UNMASK__STATUS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__status_reply__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
+
+
+/*
+ * Operator: cancel the run (kind 1, no target) or a job, or send a worker away (kind 2).
+ */
+struct  Unmask__Operate
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData version;
+  uint32_t kind;
+  ProtobufCBinaryData target;
+};
+#define UNMASK__OPERATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__operate__descriptor) \
+    , {0,NULL}, 0, {0,NULL} }
+
+
+struct  Unmask__OperateReply
+{
+  ProtobufCMessage base;
+  uint32_t accepted;
+  ProtobufCBinaryData sentence;
+};
+#define UNMASK__OPERATE_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__operate_reply__descriptor) \
+    , 0, {0,NULL} }
+
+
+/*
+ * Coordinator: "Save your checkpoints and leave."
+ */
+struct  Unmask__Leave
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData reason;
+};
+#define UNMASK__LEAVE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__leave__descriptor) \
+    , {0,NULL} }
+
+
+/*
+ * Operator: "What does the log of this job say, from this byte on?"
+ */
+struct  Unmask__LogRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData version;
+  ProtobufCBinaryData job;
+  uint64_t offset;
+};
+#define UNMASK__LOG_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__log_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+/*
+ * Coordinator: one raw frame of the log follows.
+ */
+struct  Unmask__LogReply
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t offset;
+  /*
+   * of the whole log
+   */
+  uint64_t size;
+  /*
+   * whether the job is over
+   */
+  uint32_t over;
+  /*
+   * why there is no such log
+   */
+  ProtobufCBinaryData problem;
+};
+#define UNMASK__LOG_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__log_reply__descriptor) \
+    , {0,NULL}, 0, 0, 0, {0,NULL} }
 
 
 /* Unmask__ArtifactReference methods */
@@ -1312,6 +1401,101 @@ Unmask__StatusReply *
 void   unmask__status_reply__free_unpacked
                      (Unmask__StatusReply *message,
                       ProtobufCAllocator *allocator);
+/* Unmask__Operate methods */
+void   unmask__operate__init
+                     (Unmask__Operate         *message);
+size_t unmask__operate__get_packed_size
+                     (const Unmask__Operate   *message);
+size_t unmask__operate__pack
+                     (const Unmask__Operate   *message,
+                      uint8_t             *out);
+size_t unmask__operate__pack_to_buffer
+                     (const Unmask__Operate   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__Operate *
+       unmask__operate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__operate__free_unpacked
+                     (Unmask__Operate *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__OperateReply methods */
+void   unmask__operate_reply__init
+                     (Unmask__OperateReply         *message);
+size_t unmask__operate_reply__get_packed_size
+                     (const Unmask__OperateReply   *message);
+size_t unmask__operate_reply__pack
+                     (const Unmask__OperateReply   *message,
+                      uint8_t             *out);
+size_t unmask__operate_reply__pack_to_buffer
+                     (const Unmask__OperateReply   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__OperateReply *
+       unmask__operate_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__operate_reply__free_unpacked
+                     (Unmask__OperateReply *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__Leave methods */
+void   unmask__leave__init
+                     (Unmask__Leave         *message);
+size_t unmask__leave__get_packed_size
+                     (const Unmask__Leave   *message);
+size_t unmask__leave__pack
+                     (const Unmask__Leave   *message,
+                      uint8_t             *out);
+size_t unmask__leave__pack_to_buffer
+                     (const Unmask__Leave   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__Leave *
+       unmask__leave__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__leave__free_unpacked
+                     (Unmask__Leave *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__LogRequest methods */
+void   unmask__log_request__init
+                     (Unmask__LogRequest         *message);
+size_t unmask__log_request__get_packed_size
+                     (const Unmask__LogRequest   *message);
+size_t unmask__log_request__pack
+                     (const Unmask__LogRequest   *message,
+                      uint8_t             *out);
+size_t unmask__log_request__pack_to_buffer
+                     (const Unmask__LogRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__LogRequest *
+       unmask__log_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__log_request__free_unpacked
+                     (Unmask__LogRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__LogReply methods */
+void   unmask__log_reply__init
+                     (Unmask__LogReply         *message);
+size_t unmask__log_reply__get_packed_size
+                     (const Unmask__LogReply   *message);
+size_t unmask__log_reply__pack
+                     (const Unmask__LogReply   *message,
+                      uint8_t             *out);
+size_t unmask__log_reply__pack_to_buffer
+                     (const Unmask__LogReply   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__LogReply *
+       unmask__log_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__log_reply__free_unpacked
+                     (Unmask__LogReply *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Unmask__ArtifactReference_Closure)
@@ -1422,6 +1606,21 @@ typedef void (*Unmask__JobStatus_Closure)
 typedef void (*Unmask__StatusReply_Closure)
                  (const Unmask__StatusReply *message,
                   void *closure_data);
+typedef void (*Unmask__Operate_Closure)
+                 (const Unmask__Operate *message,
+                  void *closure_data);
+typedef void (*Unmask__OperateReply_Closure)
+                 (const Unmask__OperateReply *message,
+                  void *closure_data);
+typedef void (*Unmask__Leave_Closure)
+                 (const Unmask__Leave *message,
+                  void *closure_data);
+typedef void (*Unmask__LogRequest_Closure)
+                 (const Unmask__LogRequest *message,
+                  void *closure_data);
+typedef void (*Unmask__LogReply_Closure)
+                 (const Unmask__LogReply *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1464,6 +1663,11 @@ extern const ProtobufCMessageDescriptor unmask__status_request__descriptor;
 extern const ProtobufCMessageDescriptor unmask__worker_status__descriptor;
 extern const ProtobufCMessageDescriptor unmask__job_status__descriptor;
 extern const ProtobufCMessageDescriptor unmask__status_reply__descriptor;
+extern const ProtobufCMessageDescriptor unmask__operate__descriptor;
+extern const ProtobufCMessageDescriptor unmask__operate_reply__descriptor;
+extern const ProtobufCMessageDescriptor unmask__leave__descriptor;
+extern const ProtobufCMessageDescriptor unmask__log_request__descriptor;
+extern const ProtobufCMessageDescriptor unmask__log_reply__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -168,11 +168,13 @@ public struct StatusReply: Sendable, Equatable {
   public var jobs: [JobStatus]
   /// What is stuck, and why: one sentence each.
   public var stuck: [String]
+  /// Estimated time to the end in milliseconds, from what jobs of the same kind took; 0 if nothing is known yet.
+  public var remaining: Int
 
   /// Makes the message.
   public init(
     run: String, experiment: String, version: String, state: RunState, elapsed: Int, total: Int, done: Int,
-    workers: [WorkerStatus], jobs: [JobStatus], stuck: [String]
+    workers: [WorkerStatus], jobs: [JobStatus], stuck: [String], remaining: Int = 0
   ) {
     self.run = run
     self.experiment = experiment
@@ -184,6 +186,7 @@ public struct StatusReply: Sendable, Equatable {
     self.workers = workers
     self.jobs = jobs
     self.stuck = stuck
+    self.remaining = remaining
   }
 }
 
@@ -201,6 +204,7 @@ extension StatusReply: WireBody {
     (raw.n_workers, raw.workers) = arena.make(workers)
     (raw.n_jobs, raw.jobs) = arena.make(jobs)
     (raw.n_stuck, raw.stuck) = arena.texts(stuck)
+    raw.remaining_ms = UInt64(remaining)
   }
 
   init(reading raw: Unmask__StatusReply) throws {
@@ -214,5 +218,6 @@ extension StatusReply: WireBody {
     workers = try parts(raw.n_workers, raw.workers, "StatusReply.workers", limit: Limits.leases)
     jobs = try parts(raw.n_jobs, raw.jobs, "StatusReply.jobs", limit: Limits.jobs)
     stuck = try texts(raw.n_stuck, raw.stuck, "StatusReply.stuck", limit: Limits.jobs)
+    remaining = try number(raw.remaining_ms, "StatusReply.remaining", in: 0...largeNumber)
   }
 }

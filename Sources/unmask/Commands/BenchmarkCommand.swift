@@ -12,7 +12,7 @@ struct BenchmarkCommand: ParsableCommand {
       EXAMPLE
         unmask benchmark train audio-cnn --batch 32 --threads 2
       """,
-    subcommands: [BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self])
+    subcommands: [BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self])
 }
 
 /// How fast the trainer's own step is.

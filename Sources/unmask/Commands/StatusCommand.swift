@@ -18,8 +18,10 @@ struct StatusCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  @OptionGroup var access: AccessOptions
+
   func run() throws {
-    let status = RunStatus(try StatusClient.ask(coordinator, version: programVersion))
+    let status = RunStatus(try access.client(for: coordinator).status())
     print(json ? try status.json() : status.text)
   }
 }

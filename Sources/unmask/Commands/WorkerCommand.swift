@@ -11,7 +11,7 @@ struct WorkerCommand: ParsableCommand {
       Waits for a coordinator that is not there yet. SIGTERM hands over what it is doing and leaves within ten seconds.
 
       EXAMPLE
-        unmask worker --coordinator tcp://10.0.0.5:5555 --threads 4 --data sample=/mnt/copy/manifest.csv
+        unmask worker --coordinator tcp://10.0.0.5:5555 --key machine-2.key --threads 4 --data sample=/mnt/copy/manifest.csv
       """)
 
   @Option(help: "The coordinator's address, e.g. tcp://HOST:5555.")
@@ -28,6 +28,8 @@ struct WorkerCommand: ParsableCommand {
   @Option(help: "Folder for decoded samples; workers of one machine may share it.")
   var cache: String?
 
+  @OptionGroup var access: AccessOptions
+
   func validate() throws {
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be between 1 and 1024") }
   }
@@ -35,8 +37,9 @@ struct WorkerCommand: ParsableCommand {
   func run() throws {
     let process = WorkerProcess(
       coordinator: coordinator, name: name, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-      data: places.paths, weights: places.weightPaths, cache: cache.map { URL(filePath: $0) })
-    _ = Signals.interrupted([SIGINT, SIGTERM]) { process.drain() }
+      data: places.paths, weights: places.weightPaths, cache: cache.map { URL(filePath: $0) },
+      security: try access.security(for: coordinator))
+    _ = Signals.interrupted([SIGINT, SIGTERM, SIGHUP]) { process.drain() }
     try process.run()
   }
 }

@@ -8,6 +8,7 @@ convolutional networks, fused AdamW, oneDNN on. Needs torch, transformers and, f
 """
 import argparse
 import json
+import re
 import resource
 import statistics
 import sys
@@ -45,17 +46,23 @@ def audio_cnn():
 
 
 def import_torchvision():
-    """transformers imports it, too. Built for another torch it lacks its operators, of which no model here uses one."""
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        import_torchvision.library = torch.library.Library("torchvision", "DEF")
-        import_torchvision.library.define("nms(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-        import torchvision  # noqa: F401
-    except ImportError:
-        pass
+    """transformers imports it, too. Built for another torch it lacks its operators, of which no model here uses one: each
+    that it asks for is declared."""
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    import_torchvision.library = library
+    for _ in range(50):
+        try:
+            import torchvision  # noqa: F401
+            return
+        except ImportError:
+            return
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if not missing:
+                raise
+            library.define(f"{missing[1]}(Tensor x) -> Tensor")
+            for name in [name for name in sys.modules if name.startswith("torchvision")]:
+                del sys.modules[name]
 
 
 def r3d_18():

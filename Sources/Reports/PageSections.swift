@@ -33,10 +33,13 @@ extension Page {
     }
     var probes = HTMLTable(["quantity", "samples", "AUC", "95 % interval", "verdict"])
     for probe in analysis.probes {
+      // Frequencies among others below 0.5: where each person has one of each, they are the wrong way round by themselves.
       let verdict =
         probe.isShortcut
         ? "<b class=\"warn\">a shortcut</b>"
-        : probe.interval.map { $0.contains(0.5) ? "chance" : "weak" } ?? (probe.area.reason.map(escaped) ?? "")
+        : probe.isOneSided && (probe.area.value ?? 1) < 0.5
+          ? "tells nothing"
+          : probe.interval.map { $0.contains(0.5) ? "chance" : "weak" } ?? (probe.area.reason.map(escaped) ?? "")
       probes.append([
         "\(escaped(probe.name)) <small>\(escaped(probe.unit))</small>", "\(probe.items)",
         probe.area.value.map { number($0) } ?? undefined(probe.area), probe.interval.map(bracket) ?? "–", verdict,

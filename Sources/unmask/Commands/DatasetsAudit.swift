@@ -54,7 +54,7 @@ struct DatasetsAudit: ParsableCommand {
       }
       print(
         "\(probe.name): AUC \(three(auc)) [\(three(lower)), \(three(upper))]"
-          + (probe.warning == nil ? "" : "  SHORTCUT"))
+          + (probe.warning == nil ? probe.isCategorical && auc < 0.5 ? "  (tells nothing)" : "" : "  SHORTCUT"))
     }
     if warnings.isEmpty {
       print("no quantity tells real from fake by more than AUC \(ShortcutProbe.limit)")

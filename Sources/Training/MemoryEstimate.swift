@@ -18,13 +18,18 @@ struct MemoryEstimate {
   /// All of it.
   var bytes: Int { state + activationsPerView * views }
 
+  /// An estimate from its parts.
+  init(state: Int, activationsPerView: Int, views: Int) {
+    (self.state, self.activationsPerView, self.views) = (state, activationsPerView, views)
+  }
+
   /// - Parameter threads: shards that are computed side by side.
   init(_ network: any Network, _ store: ParameterStore, _ settings: TrainSettings, partShape: [Int], threads: Int) {
     let all = store.parameterCount
     let trained = store.parameters.filter(\.trainable).reduce(0) { $0 + $1.value.count }
     let shards = min(threads, settings.logicalShards)
-    // Trained weights again as a flat copy, two moments, the best epoch's; a gradient for each shard, and their sum.
-    let copies = 4 + (settings.ema > 0 ? 1 : 0) + settings.logicalShards + 1
+    // Two moments and the best epoch's weights; a gradient for each shard, and their sum.
+    let copies = 3 + (settings.ema > 0 ? 1 : 0) + settings.logicalShards + 1
     state = 4 * (all + copies * trained)
     let perShard = (settings.batch + settings.logicalShards - 1) / settings.logicalShards
     views = perShard * shards

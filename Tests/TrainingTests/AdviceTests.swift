@@ -47,14 +47,13 @@ import Testing
 
   @Test func `counts weights, gradients, moments and activations`() throws {
     let found = try estimate()
-    #expect(found.state == 4 * 389_057 * (1 + 4 + 5) && found.views == 8)
-    // Other tests run beside this one, so that only the least is sure: the first block's output before pooling.
-    #expect(found.activationsPerView > 4 * 32 * 64 * 200)
-    #expect(found.description.contains("a step, 15 MiB of it for weights and optimizer and "))
+    #expect(found.state == 4 * 389_057 * (1 + 3 + 5) && found.views == 8)
+    #expect(found.description.contains("a step, 13 MiB of it for weights and optimizer and "))
   }
 
-  @Test func `suggests a batch that fits`() throws {
-    let found = try estimate()
+  @Test func `suggests a batch that fits`() {
+    // Given numbers: what is measured beside other tests is not exact.
+    let found = MemoryEstimate(state: 1 << 30, activationsPerView: 64 << 20, views: 8)
     var settings = TrainSettings()
     #expect(found.warning(limit: found.bytes, settings) == nil)
     let text = found.warning(limit: found.state + found.activationsPerView * found.views / 4, settings)

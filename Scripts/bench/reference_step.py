@@ -48,8 +48,9 @@ def audio_cnn():
 def import_torchvision():
     """transformers imports it, too. Built for another torch it lacks its operators, of which no model here uses one: each
     that it asks for is declared."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    import_torchvision.library = library
+    from torch import library as operators
+    library = operators.Library("torchvision", "FRAGMENT")
+    import_torchvision.keep = library  # its declarations go when it does
     for _ in range(50):
         try:
             import torchvision  # noqa: F401

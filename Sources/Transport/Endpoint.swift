@@ -36,7 +36,7 @@ public final class Endpoint: Sendable {
   /// The address as the socket has it: with the port that was found, if any would do.
   public let address: String
   /// The installed ZeroMQ's version.
-  public static var libraryVersion: String {
+  public static var versionOfZeroMQ: String {
     var (major, minor, patch): (Int32, Int32, Int32) = (0, 0, 0)
     zmq_version(&major, &minor, &patch)
     return "\(major).\(minor).\(patch)"

@@ -18,7 +18,7 @@ import Wire
     let cluster = TestCluster()
     let coordinator = try cluster.coordinator(Self.jobs)
     let workers = ["one", "two"].map { name in background { try cluster.worker(name).serve() } }
-    usleep(1_000_000)  // both have said hello before the first job can end the run: one that comes too late finds nobody
+    usleep(1_000_000)  // both have said hello before the run can end: one that comes too late finds nobody
     let outcome = try coordinator.serve()
     #expect(outcome.isComplete && outcome.done == 4 && outcome.failures.isEmpty, "\(outcome)")
     for worker in workers {
@@ -94,7 +94,7 @@ import Wire
     let after = TestCluster.count("after", after: ["bad"])
     let coordinator = try cluster.coordinator([bad, after, forgetful, TestCluster.count("good")])
     let workers = ["one", "two"].map { name in background { try cluster.worker(name).serve() } }
-    usleep(1_000_000)  // both have said hello before the first job can end the run: one that comes too late finds nobody
+    usleep(1_000_000)  // both have said hello before the run can end: one that comes too late finds nobody
     let outcome = try coordinator.serve()
     #expect(!outcome.isComplete && outcome.done == 1)
     #expect(outcome.failures.map(\.job) == ["bad", "after", "forgetful"])

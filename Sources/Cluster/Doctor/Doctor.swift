@@ -54,7 +54,7 @@ public struct Doctor {
   private func program() -> Finding {
     finding(
       .good, "versions",
-      "unmask \(programVersion), ZeroMQ \(Endpoint.libraryVersion), numerics \(NumericsFingerprint.compute())")
+      "unmask \(programVersion), ZeroMQ \(Endpoint.versionOfZeroMQ), numerics \(NumericsFingerprint.compute())")
   }
 
   private func processors() -> Finding {
@@ -94,7 +94,7 @@ public struct Doctor {
       guard statvfs(folder.path, &facts) == 0, access(folder.path, W_OK) == 0 else {
         return finding(.wrong, subject, "\(folder.path) cannot be written to; choose another folder")
       }
-      let free = Int(facts.f_bavail) * Int(facts.f_frsize) >> 20
+      let free = (Int(facts.f_bavail) * Int(facts.f_frsize)) >> 20
       let sentence = "\(folder.path) has \(free) MiB free"
       return free < 64
         ? finding(.wrong, subject, sentence + "; free some space")

@@ -6,7 +6,7 @@ import PackageDescription
 // imports with this table; arrows point down only. docs/architecture.md says what each target is for.
 let layers: [(name: String, imports: [String])] = [
   ("Files", ["CCrypto"]),
-  ("ShardTree", []),
+  ("ShardTree", ["CCollective"]),
   ("Tensor", ["CKernels", "COpenBLAS"]),
   ("SafeTensors", ["Tensor", "Files"]),
   ("Autograd", ["Tensor", "CKernels"]),
@@ -26,14 +26,15 @@ let layers: [(name: String, imports: [String])] = [
   ("Wire", ["CWire"]),
   ("Coordination", ["Wire", "ShardTree"]),
   ("Transport", ["Wire", "CZeroMQ", "Logging"]),
+  ("Collectives", ["ShardTree", "Transport", "CCollective"]),
   ("Ledger", ["Wire", "Files", "GRDB"]),
   // Apart from Cluster so that the wall is compiled: the services know nothing of models or data.
-  ("Services", ["Files", "ShardTree", "Coordination", "Transport", "Ledger", "Wire", "Logging"]),
+  ("Services", ["Files", "ShardTree", "Coordination", "Transport", "Collectives", "Ledger", "Wire", "Logging"]),
   (
     "Cluster",
     [
-      "Files", "ShardTree", "Services", "Coordination", "Transport", "Ledger", "Wire", "Training", "Models", "NN",
-      "Datasets", "Evaluation", "Reports", "Yams", "Logging",
+      "Files", "ShardTree", "Services", "Coordination", "Transport", "Collectives", "Ledger", "Wire", "Training",
+      "Models", "NN", "Datasets", "Evaluation", "Reports", "Yams", "Logging",
     ]
   ),
 ]
@@ -98,6 +99,7 @@ targets += [
     name: "CKernels", dependencies: ["COpenBLAS"], cSettings: [.define("_GNU_SOURCE")],
     linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("dnnl"), .linkedLibrary("gomp"), .linkedLibrary("m")]),
   .target(name: "CMedia", linkerSettings: [.linkedLibrary("avutil")]),
+  .target(name: "CCollective", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("m")]),
   .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
 ]
 for (name, imports) in table where needed.contains(name) {

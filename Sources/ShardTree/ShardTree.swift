@@ -22,7 +22,7 @@ public enum ShardTree {
   }
 
   /// Where the node [low, high) splits.
-  static func middle(_ low: Int, _ high: Int) -> Int {
+  public static func middle(_ low: Int, _ high: Int) -> Int {
     var half = 1
     while half * 2 < high - low { half *= 2 }
     return low + half

@@ -5,18 +5,18 @@ import Synchronization
 /// Answers ZeroMQ's questions whether a key may connect (its protocol is called ZAP), for all sockets of the process,
 /// on a thread of its own.
 enum Authentication {
-  private static let doorkeepers = Mutex<[String: Doorkeeper]>([:])
+  private static let gatekeepers = Mutex<[String: any Gatekeeper]>([:])
   private static let place = "inproc://zeromq.zap.01"
 
-  /// Answers for a doorkeeper's sockets from now on. Must come before their bind: until somebody answers, ZeroMQ would
+  /// Answers for a gatekeeper's sockets from now on. Must come before their bind: until somebody answers, ZeroMQ would
   /// let nobody in, but without an enforced domain everybody.
-  static func begin(_ doorkeeper: Doorkeeper) {
+  static func begin(_ gatekeeper: any Gatekeeper) {
     _ = isRunning
-    doorkeepers.withLock { $0[doorkeeper.domain] = doorkeeper }
+    gatekeepers.withLock { $0[gatekeeper.domain] = gatekeeper }
   }
 
   /// Refuses everybody from now on.
-  static func end(_ doorkeeper: Doorkeeper) { doorkeepers.withLock { $0[doorkeeper.domain] = nil } }
+  static func end(_ gatekeeper: any Gatekeeper) { gatekeepers.withLock { $0[gatekeeper.domain] = nil } }
 
   /// The thread lives as long as the process, as the context does.
   private static let isRunning: Bool = {
@@ -43,8 +43,10 @@ enum Authentication {
     {
       let domain = String(decoding: frames[2], as: UTF8.self)
       let address = String(decoding: frames[3], as: UTF8.self)
-      if let doorkeeper = doorkeepers.withLock({ $0[domain] }), doorkeeper.admits(key, from: address) {
-        (status, user) = ("200", key)  // a message's sender is known by this from now on
+      if let gatekeeper = gatekeepers.withLock({ $0[domain] }) {
+        let verdict = gatekeeper.verdict(on: key, from: address)
+        status = verdict.rawValue
+        if verdict == .admitted { user = key }  // a message's sender is known by this from now on
       }
     }
     let answer = [Array("1.0".utf8), frames[1], Array(status.utf8), [], Array(user.utf8), []]

@@ -10,8 +10,13 @@ final class ReactorSocket: @unchecked Sendable {
   nonisolated(unsafe) static let context: UnsafeMutableRawPointer = {
     guard let context = zmq_ctx_new() else { preconditionFailure("ReactorSocket: ZeroMQ has no context") }
     zmq_ctx_set(context, ZMQ_BLOCKY, 0)
+    zmq_ctx_set(context, ZMQ_IO_THREADS, 2)
     return context
   }()
+  /// The library's threads for messages to and from a coordinator: heartbeats must not wait behind gradients.
+  static let controlThreads: UInt64 = 1
+  /// The library's threads for what the members of a group send each other.
+  static let bulkThreads: UInt64 = 2
 
   /// More frames than any message of ours has: the rest of such a message is read and thrown away.
   private static let framesLimit = 64
@@ -70,13 +75,15 @@ final class ReactorSocket: @unchecked Sendable {
   }
 
   /// The address as bound, with its port.
-  func boundAddress() -> String {
+  func boundAddress() -> String { Self.boundAddress(of: socket) ?? address }
+
+  static func boundAddress(of socket: UnsafeMutableRawPointer) -> String? {
     var size = 512
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       let result = zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, buffer.baseAddress, &size)
       count = result == 0 ? size - 1 : 0  // a C string
     }
-    return bytes.isEmpty ? address : String(decoding: bytes, as: UTF8.self)
+    return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
   /// Waits until something arrives; says whether it was the handle.

@@ -34,7 +34,7 @@ public struct SocketOptions: Sendable {
   public var security: Security = .none
 
   /// ZMQ_ZAP_ENFORCE_DOMAIN: among the drafts of zmq.h, but in every library since 4.3.0.
-  private static let enforceDomain: Int32 = 93
+  static let enforceDomain: Int32 = 93
 
   /// The options for real runs.
   public init() {}
@@ -48,6 +48,8 @@ public struct SocketOptions: Sendable {
     try set(ZMQ_LINGER, 0)  // the default waits for ever at the end
     try set(ZMQ_SNDHWM, highWater)
     try set(ZMQ_RCVHWM, highWater)
+    var threads = ReactorSocket.controlThreads
+    try zmq("setting an option of", address) { zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, 8) }
     var largest = largestFrame
     try zmq("setting an option of", address) {
       zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, MemoryLayout<Int64>.size)

@@ -65,11 +65,11 @@ final class TemporaryKeys {
       return try Doorkeeper(folder)
     }()
     let key = try KeyFile(contentsOf: folder.file("m2"))
-    #expect(doorkeeper.admits(key.pair.publicKey, from: "10.0.0.1"))
+    #expect(doorkeeper.verdict(on: key.pair.publicKey, from: "10.0.0.1") == .admitted)
     #expect(try doorkeeper.refresh().isEmpty)
     _ = try folder.revoke("m2")
     #expect(try doorkeeper.refresh().map(\.name) == ["m2"])
-    #expect(!doorkeeper.admits(key.pair.publicKey, from: "10.0.0.1"))
+    #expect(doorkeeper.verdict(on: key.pair.publicKey, from: "10.0.0.1") != .admitted)
     #expect(doorkeeper.takeStrangers() == [.init(publicKey: key.pair.publicKey, address: "10.0.0.1")])
     #expect(try folder.make("m2", role: .worker).pair != key.pair)
     #expect(throws: TransportError.self) { try folder.revoke("nobody") }

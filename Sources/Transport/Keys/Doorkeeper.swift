@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The list is read again when its file changes. ZeroMQ asks once a connection; whoever reads messages asks
 /// `entry(for:)` again for each, so that a key that was revoked counts no more at once.
-public final class Doorkeeper: Sendable {
+public final class Doorkeeper: Gatekeeper {
   /// Somebody who knocked with a key that is not authorised.
   public struct Stranger: Sendable, Equatable {
     /// The key.
@@ -21,7 +21,6 @@ public final class Doorkeeper: Sendable {
   }
 
   let pair: KeyPair
-  /// What the socket calls itself when it asks; another one for each doorkeeper, since a process has one place to ask.
   let domain = "unmask-\(UInt64.random(in: 0...UInt64.max))"
   private let folder: KeyFolder
   private let state = Mutex(State())
@@ -71,12 +70,12 @@ public final class Doorkeeper: Sendable {
   }
 
   /// Whether the holder of a key may connect.
-  func admits(_ publicKey: String, from address: String) -> Bool {
-    if state.withLock({ $0.entries[publicKey] != nil }) { return true }
+  func verdict(on publicKey: String, from address: String) -> Verdict {
+    if state.withLock({ $0.entries[publicKey] != nil }) { return .admitted }
     // A key that was authorised a moment ago; what was revoked is for `refresh` to find.
     if let fresh = try? folder.entries().first(where: { $0.publicKey == publicKey }) {
       state.withLock { $0.entries[publicKey] = fresh }
-      return true
+      return .admitted
     }
     return state.withLock { state in
       let stranger = Stranger(publicKey: publicKey, address: address)
@@ -84,7 +83,7 @@ public final class Doorkeeper: Sendable {
       if !address.hasPrefix("localhost:"), state.strangers.count < 100, !state.strangers.contains(stranger) {
         state.strangers.append(stranger)
       }
-      return false
+      return .refused
     }
   }
 }

@@ -7,12 +7,15 @@ import Training
 struct BenchmarkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmark",
-    abstract: "Measure training steps, decoding and features; one JSON line each.",
+    abstract: "Measure training steps, decoding, features and sums over workers; one JSON line each.",
     discussion: """
       EXAMPLE
         unmask benchmark train audio-cnn --batch 32 --threads 2
       """,
-    subcommands: [BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self])
+    subcommands: [
+      BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self,
+      BenchmarkAllReduce.self, BenchmarkAllReduceWorker.self,
+    ])
 }
 
 /// How fast the trainer's own step is.

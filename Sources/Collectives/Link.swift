@@ -1,0 +1,60 @@
+public import ShardTree
+
+/// How the members of a group reach each other.
+public enum Route: String, Sendable, Hashable, CaseIterable, Codable {
+  /// Memory that the processes of one machine share.
+  case sharedMemory = "shared-memory"
+  /// Connections between all members: each adds up its part of a vector and sends it to the others.
+  case direct
+  /// Everything through the coordinator, which adds up.
+  case coordinator
+
+  /// What limits a vector of S bytes over n members, for people.
+  public func bound(members n: Int) -> String {
+    switch self {
+    case .sharedMemory: "memory bandwidth: 2 copies of the vector a member"
+    case .direct: "2·(\(n)-1)/\(n) of the vector over each member's network, the least that is possible"
+    case .coordinator: "2·(\(n)-1) vectors over the coordinator's network, \(n) times the least that is possible"
+    }
+  }
+}
+
+/// Why a vector could not be added up.
+public enum LinkProblem: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Somebody called `stop`.
+  case stopped
+  /// Another member's process has ended.
+  case dead(rank: Int)
+  /// Another member has not moved for too long.
+  case late(rank: Int)
+
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .stopped: "the exchange was stopped"
+    case .dead(let rank): "the process of member \(rank) has ended"
+    case .late(let rank): "member \(rank) has not answered in time"
+    }
+  }
+}
+
+/// One member's way to the others, for as long as the group does not change.
+///
+/// - Thread: `reduce` on one thread at a time; `stop` from anywhere.
+public protocol Link: AnyObject {
+  /// Which way it is.
+  var route: Route { get }
+  /// Combines what all members bring, in the order of the tree: each member calls it with the same kind, shape and count.
+  /// Every member gets the same bits.
+  ///
+  /// - Parameters:
+  ///   - own: this member's vectors, one for each of its nodes in `shape`. Memory that does not move.
+  ///   - out: where the sum goes. With one node it may be that node's memory.
+  ///   - owner: keeps `own` and `out` alive if the call ends early; when it returns, both may be changed.
+  /// - Throws: `LinkProblem`; nothing can be sent over the link afterwards.
+  func reduce(
+    _ kind: ElementKind, _ shape: GroupShape, own: [UnsafeRawPointer], into out: UnsafeMutableRawPointer, count: Int,
+    owner: (any Sendable & AnyObject)?) throws
+  /// Makes whoever waits in `reduce` return.
+  func stop()
+}

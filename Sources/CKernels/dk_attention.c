@@ -5,6 +5,7 @@
 
 #include "dk_parallel.h"
 #include "dk_product.h"
+#include "dk_random.h"
 #include "dk_rows.h"
 #include "dk_softmax.h"
 
@@ -68,6 +69,18 @@ DK_CLONES static void weights_of_rows(float *s, float *log_sums, int64_t rows, i
   }
 }
 
+// The weights of queries `first..<first + rows` of one head, or their gradients, under dropout.
+static void drop(const dk_attention *a, int64_t item, int64_t first, int64_t rows, float *s) {
+  if (!a->threshold) return;
+  uint64_t blocks = ((uint64_t)a->keys + 3) / 4;
+  for (int64_t i = 0; i < rows; i++) {
+    uint64_t query = (uint64_t)(item * a->queries + first + i);
+    float *row = s + i * a->keys;
+    dk_dropout(row, row, (size_t)a->keys, a->threshold, a->kept, a->chance_key, a->chance_lane,
+               a->chance_position + query * blocks);
+  }
+}
+
 static void forward_heads(void *context, size_t begin, size_t end) {
   struct attention *p = context;
   const dk_attention *a = p->a;
@@ -79,6 +92,7 @@ static void forward_heads(void *context, size_t begin, size_t end) {
       int64_t rows = a->queries - first < query_block ? a->queries - first : query_block;
       products(p, b, n, first, rows, s);
       weights_of_rows(s, p->log_sums + (int64_t)item * a->queries + first, rows, a->keys);
+      drop(a, (int64_t)item, first, rows, s);
       dk_product_here(p->halves, 0, 0, rows, a->value_width, a->keys,
                   1, s, a->keys, head(&a->v, b, n), a->v.row, 0,
                   p->out + b * p->out_strides[0] + n * p->out_strides[1] + first * p->out_strides[2],
@@ -126,8 +140,10 @@ static void backward_heads(void *context, size_t begin, size_t end) {
       products(p, b, n, first, rows, s);
       dk_product_here(p->halves, 0, 1, m, keys, a->value_width, 1, g, p->g.row,
                   head(&a->v, b, n), a->v.row, 0, t, keys);
+      drop(a, (int64_t)item, first, rows, t);
       inner_products(g, p->g.row, head(&p->o, b, n) + first * p->o.row, p->o.row, inner, rows, a->value_width);
       weight_gradients(s, t, p->log_sums_in + (int64_t)item * a->queries + first, inner, a->scale, rows, a->keys);
+      drop(a, (int64_t)item, first, rows, s);
       if (p->dv)
         dk_product_here(p->halves, 1, 0, keys, a->value_width, m, 1, s, keys, g,
                     p->g.row, later, p->dv + b * p->dv_strides[0] + n * p->dv_strides[1],

@@ -37,6 +37,7 @@ public final class CoordinatorProcess: Sendable {
     var options = ServiceOptions(version: programVersion, logger: logger)
     options.security = security
     options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
+    options.usesBFloat16 = experiment.usesBFloat16
     options.timing.lease = experiment.cluster.leaseMilliseconds
     let plan = RunPlan(
       name: experiment.name, experimentHash: try inputs.experiment.resultHash(),

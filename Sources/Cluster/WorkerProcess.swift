@@ -49,7 +49,7 @@ public final class WorkerProcess: Sendable {
     let logger = Logger(label: "worker", factory: LineLog.init(label:))
     var options = ServiceOptions(version: programVersion, logger: logger)
     options.security = security
-    options.fingerprint = NumericsFingerprint.compute()
+    options.fingerprint = NumericsFingerprint.computeAll()
     let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
     defer { try? FileManager.default.removeItem(at: scratch) }
     let (data, weights, cache, threads) = (data, weights, cache, threads)

@@ -234,15 +234,13 @@ public struct CoordinatorMachine: Sendable {
         "the worker is unmask \(hello.version), the coordinator \(configuration.version); install the same version on both"
       )
     }
-    if fingerprint.isEmpty, !hello.fingerprint.isEmpty, ended == nil {
-      fingerprint = hello.fingerprint
+    let numerics = Numerics.deciding(hello.fingerprint, usesBFloat16: configuration.usesBFloat16)
+    if fingerprint.isEmpty, !numerics.isEmpty, ended == nil {
+      fingerprint = numerics
       decide(.adoptFingerprint(fingerprint), "the run's numerics are those of worker \(hello.name): \(fingerprint)")
     }
-    guard hello.fingerprint.isEmpty || hello.fingerprint == fingerprint || ended != nil else {
-      return refuse(
-        .fingerprint,
-        "the worker's numerics (\(hello.fingerprint)) differ from the run's (\(fingerprint)), so that its results would "
-          + "have other bits; use machines of one kind")
+    guard numerics.isEmpty || numerics == fingerprint || ended != nil else {
+      return refuse(.fingerprint, Numerics.refusal(numerics, run: fingerprint))
     }
     if let ended { return decide(.send(peer, .runEnded(ending(ended))), "worker \(hello.name) came after the end") }
     let id = header.sender

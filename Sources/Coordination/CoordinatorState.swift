@@ -10,6 +10,8 @@ public struct CoordinatorConfiguration: Sendable {
   public var version: String
   /// The run's numerics; empty if the first worker's shall be the run's.
   public var fingerprint: String
+  /// Whether some job computes in bfloat16 where processors can; workers' numerics then include theirs.
+  public var usesBFloat16: Bool
   /// This process's number in message headers.
   public var incarnation: UInt64
   /// The files that every worker gets at its welcome.
@@ -27,7 +29,8 @@ public struct CoordinatorConfiguration: Sendable {
 
   /// Describes a coordinator.
   public init(
-    run: String, experiment: String, version: String, fingerprint: String = "", incarnation: UInt64,
+    run: String, experiment: String, version: String, fingerprint: String = "", usesBFloat16: Bool = false,
+    incarnation: UInt64,
     shared: [ArtifactReference] = [], heartbeat: Milliseconds = 2_000, lease: Milliseconds = 15_000,
     groupPatience: Milliseconds = 5_000, stall: Milliseconds = 120_000, lossLimit: Int = 25
   ) {
@@ -35,6 +38,7 @@ public struct CoordinatorConfiguration: Sendable {
     self.experiment = experiment
     self.version = version
     self.fingerprint = fingerprint
+    self.usesBFloat16 = usesBFloat16
     self.incarnation = incarnation
     self.shared = shared
     self.heartbeat = heartbeat

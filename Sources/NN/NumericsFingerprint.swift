@@ -41,8 +41,33 @@ public enum NumericsFingerprint {
         let x = Double(i) / 7
         for y in [exp(-x), log(x), sin(x), cos(x), pow(x, 0.3), log1p(x), expm1(x)] { hash.absorb(y.bitPattern) }
       }
-      let digits = String(hash.value, radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
+      return hash.digits
+    }
+  }
+
+  /// `compute`, a space, and `bf16` with a name of the bfloat16 kernels, or `bf16 none` where the processor has none.
+  ///
+  /// - Cost: twice that of `compute`.
+  public static func computeAll() -> String { "\(compute()) bf16 \(halves() ?? "none")" }
+
+  private static func halves() -> String? {
+    guard ComputePrecision.hasBFloat16 else { return nil }
+    return ComputeThreads.with(1) {
+      ComputePrecision.with(.bfloat16) {
+        var hash = Hash()
+        for (m, n, k) in [(1, 33, 65), (17, 64, 128), (96, 200, 300)] {
+          hash.absorb(gradients([sample([m, k]), sample([n, k]), sample([n])]) { gelu(linear($0[0], $0[1], $0[2])) })
+        }
+        hash.absorb(
+          gradients([sample([4, 16, 15, 14]).channelsLast(), sample([32, 16, 3, 3])]) {
+            conv2d($0[0], $0[1], padding: [1, 1])
+          })
+        hash.absorb(
+          gradients([sample([1, 2, 70, 16]), sample([1, 2, 70, 16])]) {
+            scaledDotProductAttention($0[0], $0[1], $0[1])
+          })
+        return hash.digits
+      }
     }
   }
 
@@ -63,6 +88,10 @@ public enum NumericsFingerprint {
   private struct Hash {
     private var state: UInt64 = 0xcbf2_9ce4_8422_2325
     var value: UInt64 { (state ^ (state >> 29)) &* 0xbf58_476d_1ce4_e5b9 }
+    var digits: String {
+      let digits = String(value, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }
     mutating func absorb(_ word: UInt64) {
       for shift in stride(from: 0, to: 64, by: 8) {
         state = (state ^ ((word >> UInt64(shift)) & 0xff)) &* 0x0000_0100_0000_01b3

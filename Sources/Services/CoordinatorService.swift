@@ -99,7 +99,8 @@ public final class CoordinatorService: @unchecked Sendable {
     machine = CoordinatorMachine(
       CoordinatorConfiguration(
         run: plan.name, experiment: plan.experimentHash, version: options.version, fingerprint: options.fingerprint,
-        incarnation: incarnation, shared: shared, heartbeat: timing.heartbeat, lease: timing.lease,
+        usesBFloat16: options.usesBFloat16, incarnation: incarnation, shared: shared, heartbeat: timing.heartbeat,
+        lease: timing.lease,
         groupPatience: timing.groupPatience, stall: timing.stall, lossLimit: options.lossLimit),
       jobs: plan.jobs, restored: restored, now: monotonicMilliseconds())
     published = Mutex(machine.status(monotonicMilliseconds()))

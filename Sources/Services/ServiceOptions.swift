@@ -29,6 +29,8 @@ public struct ServiceOptions: Sendable {
   /// What the numerics of this machine are (a hash of kernel samples). A run takes on its first worker's, unless the
   /// coordinator names some, and refuses workers with others.
   public var fingerprint = ""
+  /// Whether some job of the coordinator's run computes in bfloat16: workers must then agree in that, too.
+  public var usesBFloat16 = false
   /// The largest sum that a group may ask for, in bytes.
   public var reduceLimit = 1 << 30
   /// The largest artifact that is taken, in bytes.

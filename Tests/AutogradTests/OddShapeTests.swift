@@ -103,6 +103,41 @@ import Testing
     }
   }
 
+  @Test(arguments: [(1, 2), (5, 9), (67, 3), (70, 70)])
+  func `of attention with dropout`(_ queries: Int, _ keys: Int) {
+    let q = testValues([1, 2, queries, 3], 1)
+    let (k, v) = (testValues([1, 2, keys, 3], 2), testValues([1, 2, keys, 2], 3))
+    // The same chance at every call: what is dropped does not change with the inputs.
+    expectGradientsMatchDifferences([q, k, v]) {
+      var random = RandomStream(seed: 9, queries)
+      return scaledDotProductAttention(
+        $0[0], $0[1], $0[2], mask: testValues([queries, keys], 4), dropout: 0.4, random: &random)
+    }
+  }
+
+  @Test func `dropped attention weights are the plain ones over the kept share, or 0`() {
+    let (queries, keys, rate) = (150, 37, Float(0.3))
+    let (q, k) = (Variable(testValues([2, 3, queries, 5], 1)), Variable(testValues([2, 3, keys, 5], 2)))
+    // With the identity as values the result is the weights themselves.
+    let identity = Tensor(
+      (0..<6 * keys * keys).map { $0 % (keys * keys) % (keys + 1) == 0 ? 1 : 0 }, shape: [2, 3, keys, keys])
+    let plain = scaledDotProductAttention(q, k, Variable(identity)).value.floats()
+    var random = RandomStream(seed: 4)
+    let dropped = scaledDotProductAttention(q, k, Variable(identity), dropout: rate, random: &random).value.floats()
+    let next = scaledDotProductAttention(q, k, Variable(identity), dropout: rate, random: &random).value.floats()
+    var (zeros, both, mean) = (0, 0, 0.0)
+    for (index, (w, d)) in zip(plain, dropped).enumerated() {
+      if d == 0 { zeros += 1 } else { #expect(abs(d * (1 - rate) - w) <= 1e-6) }
+      if d == 0 && next[index] == 0 { both += 1 }
+      mean += Double(d)
+    }
+    // Some 33,000 draws: five standard deviations of the share are 0.013.
+    let count = Double(plain.count)
+    #expect(abs(Double(zeros) / count - 0.3) < 0.013)
+    #expect(abs(Double(both) / count - 0.09) < 0.013, "two calls must drop independently")
+    #expect(abs(mean / count * Double(keys) - 1) < 0.03)
+  }
+
   @Test func `attention and recurrent layers take a lone sample`() {
     let (q, k) = (testValues([5, 3], 1), testValues([4, 3], 2))
     let mask = testValues([5, 4], 3)

@@ -8,11 +8,11 @@ struct Bench {
   var sequence: UInt64 = 0
   static let incarnation: UInt64 = 7
 
-  init(_ jobs: [JobSpec], restored: RestoredRun = RestoredRun()) {
+  init(_ jobs: [JobSpec], restored: RestoredRun = RestoredRun(), usesBFloat16: Bool = false) {
     machine = CoordinatorMachine(
       CoordinatorConfiguration(
-        run: "r", experiment: "e", version: "1", incarnation: Self.incarnation, heartbeat: 1_000, lease: 5_000,
-        groupPatience: 2_000),
+        run: "r", experiment: "e", version: "1", usesBFloat16: usesBFloat16, incarnation: Self.incarnation,
+        heartbeat: 1_000, lease: 5_000, groupPatience: 2_000),
       jobs: jobs, restored: restored, now: 0)
   }
 
@@ -195,6 +195,26 @@ func job(_ id: String, after: [String] = [], group: Int = 1, priority: Int = 0, 
       other.map(\.code) == [.fingerprint] && other[0].sentence.contains("abc") && other[0].sentence.contains("def"))
     #expect(bench.hello(4, name: "w2", at: 10).refusals.map(\.code) == [.name])
     #expect(bench.hello(4, name: "w2", at: 3_000).refusals.isEmpty)  // the old one was silent
+  }
+
+  @Test func `compares bfloat16 numerics where the run uses them, and only there`() {
+    var plain = Bench([job("a")])
+    #expect(plain.hello(1, fingerprint: "abc bf16 none", at: 0).contains(.adoptFingerprint("abc")))
+    #expect(plain.hello(2, fingerprint: "abc bf16 123", at: 0).refusals.isEmpty)
+    #expect(plain.hello(3, fingerprint: "abd bf16 none", at: 0).refusals.map(\.code) == [.fingerprint])
+
+    for (first, second, reason) in [
+      ("abc bf16 123", "abc bf16 none", "the worker's processor has none"),
+      ("abc bf16 none", "abc bf16 123", "began on a processor without it"),
+      ("abc bf16 123", "abc bf16 124", "(bf16 124) differ from the run's (bf16 123)"),
+      ("abc bf16 123", "abd bf16 123", "(abd bf16 123) differ from the run's (abc bf16 123)"),
+    ] {
+      var bench = Bench([job("a")], usesBFloat16: true)
+      #expect(bench.hello(1, fingerprint: first, at: 0).contains(.adoptFingerprint(first)))
+      #expect(bench.hello(2, fingerprint: first, at: 0).refusals.isEmpty)
+      let refusals = bench.hello(3, fingerprint: second, at: 0).refusals
+      #expect(refusals.map(\.code) == [.fingerprint] && refusals[0].sentence.contains(reason))
+    }
   }
 
   @Test func `says what is stuck, and what a job waits for`() {

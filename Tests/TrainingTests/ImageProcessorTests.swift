@@ -14,11 +14,11 @@ import Testing
     let step: Int
   }
 
-  static let folder = Fixtures.own.appending(path: "processors")
+  static let folder = Fixtures.at("processors")
   static let configs: [JSON] = (try? JSON.read(folder.appending(path: "cases.json")).list) ?? []
 
   @Test func `give the reference's pixels within one grey level`() throws {
-    #expect(Self.configs.count == 14)
+    #expect(Self.configs.count >= 14)
     let expected = try SafeTensorsFile(Self.folder.appending(path: "expected.safetensors"))
     let text = try Data(contentsOf: Self.folder.appending(path: "cases.json"))
     let cases = try JSONDecoder().decode([Case].self, from: text)

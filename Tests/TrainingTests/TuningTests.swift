@@ -220,7 +220,8 @@ struct TinyBackbone: Backbone {
     #expect(
       error?.description
         == "model d: there are no weights at /none/dino; get config.json, preprocessor_config.json and model.safetensors "
-        + "from https://huggingface.co/facebook/dinov2-small, or name another folder with --weights d=PATH")
+        + "(or pytorch_model.bin) from https://huggingface.co/facebook/dinov2-small and run `unmask models import "
+        + "DOWNLOADED_FOLDER --output /none/dino`, or name another folder with --weights d=PATH")
   }
 
   @Test func `with a key too few is refused by name`() throws {

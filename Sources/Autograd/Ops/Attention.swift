@@ -15,10 +15,28 @@ public import Tensor
 public func scaledDotProductAttention(
   _ q: Variable, _ k: Variable, _ v: Variable, mask: Tensor? = nil, causal: Bool = false, scale: Float? = nil
 ) -> Variable {
+  var unused = RandomStream(seed: 0)
+  return scaledDotProductAttention(
+    q, k, v, mask: mask, causal: causal, scale: scale, dropout: 0, random: &unused)
+}
+
+/// Scaled dot-product attention whose weights are dropped at random.
+///
+/// Everything is as in `scaledDotProductAttention` without dropout; a weight becomes 0 with probability `dropout`, the
+/// others are divided by 1 − `dropout`.
+///
+/// - Cost: a random word for each weight, drawn again in backward.
+/// - Source: Vaswani et al. 2017, arXiv:1706.03762; Srivastava et al. 2014, JMLR 15.
+public func scaledDotProductAttention(
+  _ q: Variable, _ k: Variable, _ v: Variable, mask: Tensor? = nil, causal: Bool = false, scale: Float? = nil,
+  dropout: Float, random: inout RandomStream
+) -> Variable {
+  precondition(dropout >= 0 && dropout < 1, "attention: dropout \(dropout)")
   if q.shape.count == 2 || q.shape.count == 3 {
     let wide = { (x: Variable) in reshape(x, Array(x.shape.dropLast(2)) + [1] + x.shape.suffix(2)) }
     let wideMask = mask.map { $0.rank < 3 ? $0 : $0.reshaped([$0.shape[0], 1] + $0.shape[1...]) }
-    let y = scaledDotProductAttention(wide(q), wide(k), wide(v), mask: wideMask, causal: causal, scale: scale)
+    let y = scaledDotProductAttention(
+      wide(q), wide(k), wide(v), mask: wideMask, causal: causal, scale: scale, dropout: dropout, random: &random)
     return reshape(y, Array(q.shape.dropLast()) + [v.shape.last!])
   }
   let (qs, ks, vs) = (q.shape, k.shape, v.shape)
@@ -38,6 +56,11 @@ public func scaledDotProductAttention(
   if let added {
     let s = added.layout.strides.map(Int64.init)
     call.mask_strides = (s[0], s[1], s[2], s[3])
+  }
+  if dropout > 0 {
+    let words = random.reserve(blocks: B * heads * N * ((M + 3) / 4))
+    (call.threshold, call.kept) = (UInt32((Double(dropout) * 0x1p32).rounded()), 1 / (1 - dropout))
+    (call.chance_key, call.chance_lane, call.chance_position) = (words.key, words.lane, words.position)
   }
   let frame = call
 

@@ -22,6 +22,11 @@ typedef struct {
   dk_heads q, k, v;
   const float *mask;  // null, or added to the scaled products; `mask_strides` of [batch, head, query, key] may be 0
   int64_t mask_strides[4];
+  // Dropout of weights: 0 where a random word is below `threshold`, else times `kept`; none where `threshold` is 0. Each
+  // query has ⌈keys / 4⌉ blocks of words of its own (dk_random.h), so that backward draws the same ones again.
+  uint32_t threshold;
+  float kept;
+  uint64_t chance_key, chance_lane, chance_position;
 } dk_attention;
 
 // o = softmax(scale · q kᵀ + mask) v, in blocks of queries, so that the weights are never stored as a whole. `o` is the

@@ -54,7 +54,7 @@ public struct Doctor {
   private func program() -> Finding {
     finding(
       .good, "versions",
-      "unmask \(programVersion), ZeroMQ \(Endpoint.versionOfZeroMQ), numerics \(NumericsFingerprint.compute())")
+      "unmask \(programVersion), ZeroMQ \(Endpoint.versionOfZeroMQ), numerics \(NumericsFingerprint.computeAll())")
   }
 
   private func processors() -> Finding {

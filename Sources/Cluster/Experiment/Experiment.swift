@@ -155,15 +155,27 @@ public struct Experiment: Codable, Sendable {
   /// - Throws: `TrainingError` that says where missing weights are to be had.
   func withWeightHashes() throws -> Experiment {
     var hashed = self
+    var problems: [String] = []
     for (index, model) in models.enumerated() where !model.weights.isEmpty {
-      let folder = try WeightsFolder(
-        URL(filePath: model.weights), model: model.name, architecture: ModelRegistry.find(model.architecture))
+      let architecture = try ModelRegistry.find(model.architecture)
+      let folder: WeightsFolder
+      do {
+        folder = try WeightsFolder(URL(filePath: model.weights), model: model.name, architecture: architecture)
+      } catch let error as TrainingError {
+        // All that is to be fetched, at once.
+        problems.append(error.description)
+        continue
+      }
       hashed.models[index].weightsHash = folder.hash
       // A folder of another family is an error of now, not of the first job.
-      _ = try ModelRegistry.find(model.architecture).configured(by: folder.url)
+      _ = try architecture.configured(by: folder.url)
     }
+    guard problems.isEmpty else { throw TrainingError(problems.joined(separator: "\n")) }
     return hashed
   }
+
+  /// Whether some model computes in bfloat16 where processors can.
+  var usesBFloat16: Bool { models.contains { $0.train.precision == .bf16 } }
 
   /// Reads what `json()` wrote.
   init(json: [UInt8]) throws { self = try JSONDecoder().decode(Experiment.self, from: Data(json)) }

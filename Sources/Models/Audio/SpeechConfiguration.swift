@@ -15,7 +15,7 @@ struct SpeechConfiguration {
   let isStable: Bool
   let epsilon: Float
   let activation, convolutionActivation: UnaryOperation
-  let dropout, activationDropout, projectionDropout: Float
+  let dropout, attentionDropout, activationDropout, projectionDropout: Float
   let layerDrop: Double
   let masking: SpeechMasking?
 
@@ -48,27 +48,14 @@ struct SpeechConfiguration {
           + "num_conv_pos_embedding_groups \(positionGroups)")
     }
     epsilon = try json.float("layer_norm_eps", default: 1e-5, in: 0...1)
-    activation = try Self.activation("hidden_act", json)
-    convolutionActivation = try Self.activation("feat_extract_activation", json)
-    // Attention weights are never stored here, so `attention_dropout` has nothing to act on.
+    activation = try Activation(json, default: .gelu).operation
+    convolutionActivation = try Activation(json, "feat_extract_activation", default: .gelu).operation
     dropout = try json.float("hidden_dropout", default: 0.1, in: 0...0.99)
+    attentionDropout = try json.float("attention_dropout", default: 0.1, in: 0...0.99)
     activationDropout = try json.float("activation_dropout", default: 0.1, in: 0...0.99)
     projectionDropout = try json.float("feat_proj_dropout", default: 0, in: 0...0.99)
     layerDrop = try json.double("layerdrop", default: 0.1, in: 0...0.99)
     masking = try json.bool("apply_spec_augment", default: true) ? SpeechMasking(json) : nil
-  }
-
-  private static func activation(_ key: String, _ json: ModelConfiguration) throws -> UnaryOperation {
-    let name = try json.string(key, default: "gelu")
-    switch name {
-    case "gelu", "gelu_python": return .gelu
-    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
-    case "quick_gelu": return .quickGelu
-    case "relu": return .relu
-    case "silu", "swish": return .silu
-    case "tanh": return .tanh
-    default: throw ModelError("\(json.source): \"\(key)\" is \"\(name)\", an activation that is not known here")
-    }
   }
 
   /// Frames that this many samples give; at least 1, as a batch may hold a sound that is next to nothing.

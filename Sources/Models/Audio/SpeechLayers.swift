@@ -120,7 +120,8 @@ struct SpeechLayer {
 
   init(_ scope: ParameterScope, _ configuration: SpeechConfiguration) throws {
     let (width, hidden) = (configuration.width, configuration.hidden)
-    attention = try MultiHeadAttention(scope["attention"], dim: width, heads: configuration.heads)
+    attention = try MultiHeadAttention(
+      scope["attention"], dim: width, heads: configuration.heads, dropout: configuration.attentionDropout)
     norm = try LayerNorm(scope["layer_norm"], width, eps: configuration.epsilon)
     expand = try Linear(scope["feed_forward", "intermediate_dense"], in: width, out: hidden)
     project = try Linear(scope["feed_forward", "output_dense"], in: hidden, out: width)

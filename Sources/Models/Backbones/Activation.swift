@@ -1,15 +1,23 @@
 import Autograd
 import Tensor
 
-/// The activation between two linear layers, by the name that a `config.json` gives it.
+/// An activation by the name that a `config.json` gives it.
+///
+/// - Source: the names of transformers' `ACT2FN`.
 enum Activation: String, CaseIterable {
   case gelu
+  case geluPython = "gelu_python"
   case geluTanh = "gelu_pytorch_tanh"
+  case geluPythonTanh = "gelu_python_tanh"
   case geluNew = "gelu_new"
+  case geluFast = "gelu_fast"
+  case geluAccurate = "gelu_accurate"
   case quickGelu = "quick_gelu"
   case relu
   case silu
   case swish
+  case tanh
+  case sigmoid
 
   /// The one that `hidden_act` names.
   ///
@@ -22,11 +30,13 @@ enum Activation: String, CaseIterable {
   /// The function, as layers that compute it within their own passes take it.
   var operation: UnaryOperation {
     switch self {
-    case .gelu: .gelu
-    case .geluTanh, .geluNew: .geluTanh
+    case .gelu, .geluPython: .gelu
+    case .geluTanh, .geluPythonTanh, .geluNew, .geluFast, .geluAccurate: .geluTanh
     case .quickGelu: .quickGelu
     case .relu: .relu
     case .silu, .swish: .silu
+    case .tanh: .tanh
+    case .sigmoid: .sigmoid
     }
   }
 

@@ -5,8 +5,6 @@ import Tensor
 /// CLIP's vision tower: a vision transformer with a norm before its blocks, whose class token is projected into the
 /// space that it shares with text.
 ///
-/// Attention dropout, 0 in every published size, is not applied.
-///
 /// - Source: Radford et al. 2021, arXiv:2103.00020; names and outputs of transformers' `CLIPVisionModelWithProjection`.
 struct CLIPVision: ImageBackbone {
   /// `x + attention(norm(x))`, then `x + mlp(norm(x))`.
@@ -16,10 +14,12 @@ struct CLIPVision: ImageBackbone {
     let expand, project: Linear
     let activation: Activation
 
-    init(_ scope: ParameterScope, dim: Int, heads: Int, hidden: Int, eps: Float, _ activation: Activation) throws {
+    init(
+      _ scope: ParameterScope, dim: Int, heads: Int, hidden: Int, eps: Float, dropout: Float, _ activation: Activation
+    ) throws {
       let initial = Initial.truncatedNormal(0.02)
       norm1 = try LayerNorm(scope["layer_norm1"], dim, eps: eps)
-      attention = try MultiHeadAttention(scope["self_attn"], dim: dim, heads: heads, initial: initial)
+      attention = try MultiHeadAttention(scope["self_attn"], dim: dim, heads: heads, dropout: dropout, initial: initial)
       norm2 = try LayerNorm(scope["layer_norm2"], dim, eps: eps)
       expand = try Linear(scope["mlp", "fc1"], in: dim, out: hidden, initial: initial)
       project = try Linear(scope["mlp", "fc2"], in: hidden, out: dim, initial: initial)
@@ -53,6 +53,7 @@ struct CLIPVision: ImageBackbone {
     }
     let hidden = try tower.int("intermediate_size", default: 3072, in: 1...65536)
     let eps = try tower.float("layer_norm_eps", default: 1e-5, in: 0...1)
+    let dropout = try tower.float("attention_dropout", default: 0, in: 0...0.99)
     let activation = try Activation(tower, default: .quickGelu)
     channels = try tower.int("num_channels", default: 3, in: 1...64)
     smallestSide = try tower.side("patch_size", default: 32, in: 1...1024)
@@ -68,7 +69,8 @@ struct CLIPVision: ImageBackbone {
     positions = try embeddings["position_embedding"].parameter("weight", [1 + side * side, dim], .normal(0.02))
     before = try LayerNorm(scope["pre_layrnorm"], dim, eps: eps)  // the checkpoints' own spelling
     blocks = try (0..<tower.int("num_hidden_layers", default: 12, in: 1...256)).map { [dim] in
-      try Block(scope["encoder", "layers", $0], dim: dim, heads: heads, hidden: hidden, eps: eps, activation)
+      try Block(
+        scope["encoder", "layers", $0], dim: dim, heads: heads, hidden: hidden, eps: eps, dropout: dropout, activation)
     }
     after = try LayerNorm(scope["post_layernorm"], dim, eps: eps)
     // Classes with text or with a projection have one; the bare tower, and classifiers upon it, do not.

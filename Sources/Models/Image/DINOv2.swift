@@ -5,8 +5,6 @@ import Tensor
 /// DINOv2: a vision transformer trained without labels, with layer scale, optional register tokens, and an MLP or a gated
 /// one (SwiGLU).
 ///
-/// Attention dropout, 0 in every published size, is not applied.
-///
 /// - Source: Oquab et al. 2023, arXiv:2304.07193; registers: Darcet et al. 2023, arXiv:2309.16588; SwiGLU: Shazeer 2020,
 ///   arXiv:2002.05202. Names and outputs of transformers' `Dinov2Model` and `Dinov2WithRegistersModel`.
 struct DINOv2: ImageBackbone {
@@ -59,7 +57,9 @@ struct DINOv2: ImageBackbone {
       attention = try MultiHeadAttention(
         scope["attention"], dim: dim, heads: heads,
         names: .init(query: "attention.query", key: "attention.key", value: "attention.value", output: "output.dense"),
-        inputBias: configuration.bool("qkv_bias", default: true), initial: .truncatedNormal(0.02))
+        inputBias: configuration.bool("qkv_bias", default: true),
+        dropout: configuration.float("attention_probs_dropout_prob", default: 0, in: 0...0.99),
+        initial: .truncatedNormal(0.02))
       scale1 = try scope["layer_scale1"].parameter("lambda1", [dim], .constant(start))
       norm2 = try LayerNorm(scope["norm2"], dim, eps: eps)
       let ratio = try configuration.double("mlp_ratio", default: 4, in: 0.1...64)

@@ -5,6 +5,7 @@ public import Tensor
 public struct MultiHeadAttention {
   private let query, key, value, output: Linear
   private let heads: Int
+  private let dropoutRate: Float
 
   /// Names of the four projections below a scope, where checkpoints differ.
   public struct Names: Sendable {
@@ -20,18 +21,20 @@ public struct MultiHeadAttention {
 
   /// Makes the four projections below `scope`.
   ///
-  /// - Parameter inputBias: whether queries, keys and values have biases.
+  /// - Parameters:
+  ///   - inputBias: whether queries, keys and values have biases.
+  ///   - dropout: rate at which attention weights are dropped in training.
   /// - Traps: unless `heads` divides `dim`.
   public init(
     _ scope: ParameterScope, dim: Int, heads: Int, names: Names = Names(), inputBias: Bool = true,
-    initial: Initial? = nil
+    dropout: Float = 0, initial: Initial? = nil
   ) throws {
     precondition(dim % heads == 0, "attention: \(heads) heads of width \(dim)")
     query = try Linear(scope[names.query], in: dim, out: dim, bias: inputBias, initial: initial)
     key = try Linear(scope[names.key], in: dim, out: dim, bias: inputBias, initial: initial)
     value = try Linear(scope[names.value], in: dim, out: dim, bias: inputBias, initial: initial)
     output = try Linear(scope[names.output], in: dim, out: dim, initial: initial)
-    self.heads = heads
+    (self.heads, dropoutRate) = (heads, dropout)
   }
 
   /// Attention; then, in the last projection's own pass, times `scale` and plus `residual`.
@@ -44,8 +47,11 @@ public struct MultiHeadAttention {
   ) -> Variable {
     let (B, N, dim) = (x.shape[0], x.shape[1], x.shape[2])
     func split(_ x: Variable) -> Variable { transpose(reshape(x, [B, N, heads, dim / heads]), 1, 2) }
+    // An experiment's own rate is for networks that drop weights at all.
+    let rate = pass.training && dropoutRate > 0 ? pass.dropout ?? dropoutRate : 0
     let mixed = scaledDotProductAttention(
-      split(query(x, pass)), split(key(x, pass)), split(value(x, pass)), mask: mask, causal: causal)
+      split(query(x, pass)), split(key(x, pass)), split(value(x, pass)), mask: mask, causal: causal, dropout: rate,
+      random: &pass.random)
     return output(reshape(transpose(mixed, 1, 2), [B, N, dim]), pass, scale: scale, residual: residual)
   }
 }

@@ -26,14 +26,18 @@ public struct Linear {
   }
 }
 
-/// scale · second(f(first(x))) + residual, with the activation inside the products' passes: a transformer's two layers.
+/// scale · second(f(first(x))) + residual, a transformer's two layers, with the activation inside the products' passes
+/// where products know it.
 ///
 /// - Shapes: `x [..., in]`, `scale [out]?`, `residual [..., out]?` → `[..., out]`
 public func feedForward(
   _ x: Variable, _ first: Linear, _ activation: UnaryOperation, _ second: Linear, _ pass: Pass,
   scale: Parameter? = nil, residual: Variable? = nil
 ) -> Variable {
-  feedForward(
+  guard AfterProduct.fuses(activation) else {
+    return second(map(first(x, pass), activation), pass, scale: scale, residual: residual)
+  }
+  return feedForward(
     x, pass[first.weight], first.bias.map { pass[$0] }, activation, pass[second.weight],
     second.bias.map { pass[$0] }, scale: scale.map { pass[$0] }, residual: residual)
 }

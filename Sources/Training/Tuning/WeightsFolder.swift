@@ -19,8 +19,8 @@ public struct WeightsFolder: Hashable, Sendable {
   public init(_ url: URL, model: String, architecture: Architecture) throws {
     func advice(_ problem: String) -> TrainingError {
       TrainingError(
-        "model \(model): \(problem); \(Self.source(of: architecture)), or name another folder with --weights \(model)=PATH"
-      )
+        "model \(model): \(problem); \(Self.source(of: architecture, into: url.path)), or name another folder with "
+          + "--weights \(model)=PATH")
     }
     self.url = url
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: url.path) else {
@@ -42,12 +42,13 @@ public struct WeightsFolder: Hashable, Sendable {
     hash = sha256(text)
   }
 
-  /// One clause: where the usual weights are.
-  static func source(of architecture: Architecture) -> String {
+  /// One clause: where the usual weights are, and how they come into `folder`.
+  static func source(of architecture: Architecture, into folder: String) -> String {
     let name = architecture.name
-    let files = "config.json, preprocessor_config.json and model.safetensors"
+    let files = "config.json, preprocessor_config.json and model.safetensors (or pytorch_model.bin)"
     func hub(_ repository: String) -> String {
-      "get \(files) from https://huggingface.co/\(repository)"
+      "get \(files) from https://huggingface.co/\(repository) and run `unmask models import DOWNLOADED_FOLDER --output "
+        + "\(folder)`"
     }
     // The LSTM stands upon an image backbone, and has its family's name.
     if name == "lstm" { return hub("google/efficientnet-b0 or another image backbone") }
@@ -60,7 +61,8 @@ public struct WeightsFolder: Hashable, Sendable {
     case "hubert": return hub("facebook/\(name)-ls960")
     case "r3d":
       return
-        "get r3d_18 from https://download.pytorch.org/models/r3d_18-b3b3357e.pth and run `unmask models import` on it"
+        "get https://download.pytorch.org/models/r3d_18-b3b3357e.pth and run `unmask models import r3d_18-b3b3357e.pth "
+        + "--architecture r3d-18 --output \(folder)`"
     case nil: return "remove the key `weights`, as \(name) reads none"
     default: return "get \(files) of \(name) from where they are published"
     }

@@ -12,6 +12,7 @@ let layers: [(name: String, imports: [String])] = [
   ("Autograd", ["Tensor", "CKernels"]),
   ("NN", ["Autograd", "Tensor", "SafeTensors", "CKernels"]),
   ("Media", ["CMedia", "CLibAV", "CSndFile", "CFFTW", "CTurboJPEG", "CDeflate", "CWebP"]),
+  ("Faces", ["Files", "Media", "CFaces"]),
   ("SampleData", ["Files", "CLibAV"]),
   ("Evaluation", ["Files", "CGSL"]),
   ("Datasets", ["Files", "Media", "Evaluation"]),
@@ -19,7 +20,8 @@ let layers: [(name: String, imports: [String])] = [
   (
     "Training",
     [
-      "Files", "ShardTree", "Models", "NN", "Autograd", "Tensor", "SafeTensors", "Datasets", "Media", "Evaluation",
+      "Files", "ShardTree", "Models", "NN", "Autograd", "Tensor", "SafeTensors", "Datasets", "Media", "Faces",
+      "Evaluation",
     ]
   ),
   ("Reports", ["Files", "Evaluation"]),
@@ -34,7 +36,7 @@ let layers: [(name: String, imports: [String])] = [
     "Cluster",
     [
       "Files", "ShardTree", "Services", "Coordination", "Transport", "Collectives", "Ledger", "Wire", "Training",
-      "Models", "NN", "Datasets", "Evaluation", "Reports", "Yams", "Logging",
+      "Models", "NN", "Datasets", "Faces", "Evaluation", "Reports", "Yams", "Logging",
     ]
   ),
 ]
@@ -100,6 +102,10 @@ targets += [
     linkerSettings: [.linkedLibrary("openblas"), .linkedLibrary("dnnl"), .linkedLibrary("gomp"), .linkedLibrary("m")]),
   .target(name: "CMedia", linkerSettings: [.linkedLibrary("avutil")]),
   .target(name: "CCollective", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("m")]),
+  // OpenCV: face detection, by cascades and by YuNet. Its headers are C++ and stay behind a C interface.
+  .target(
+    name: "CFaces", cxxSettings: [.unsafeFlags(["-isystem", "/usr/include/opencv4"])],
+    linkerSettings: ["objdetect", "dnn", "imgproc", "core"].map { .linkedLibrary("opencv_\($0)") }),
   .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
 ]
 for (name, imports) in table where needed.contains(name) {
@@ -126,5 +132,6 @@ let package = Package(
   name: "unmask",
   platforms: [.macOS(.v15)],
   dependencies: packages.filter { needed.contains($0.key) }.sorted { $0.key < $1.key }.map(\.value),
-  targets: targets
+  targets: targets,
+  cxxLanguageStandard: .cxx17
 )

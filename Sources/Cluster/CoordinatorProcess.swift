@@ -39,12 +39,14 @@ public final class CoordinatorProcess: Sendable {
     options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
     options.usesBFloat16 = experiment.usesBFloat16
     options.timing.lease = experiment.cluster.leaseMilliseconds
+    let detectors = try inputs.experiment.detectorFiles().sorted { $0.key < $1.key }
     let plan = RunPlan(
       name: experiment.name, experimentHash: try inputs.experiment.resultHash(),
       jobs: RunGraph.jobs(of: inputs.experiment, samples: inputs.dataset.samples.count, folds: inputs.plan.count),
       shared: [RunFiles.experiment, RunFiles.samples, RunFiles.folds].map {
         RunPlan.SharedFile(name: $0, file: directory.appending(path: $0))
-      })
+      }
+        + detectors.map { RunPlan.SharedFile(name: RunFiles.detector($0.key), file: $0.value) })
     let coordinator = try CoordinatorService(
       plan: plan, directory: directory, listen: listen,
       runner: CoordinatorJobs(inputs: inputs, directory: directory), options: options)
@@ -72,7 +74,7 @@ public final class CoordinatorProcess: Sendable {
 
   /// Scans the data and writes what every process needs, or checks that it is what an earlier start wrote.
   private func prepare() throws -> RunInputs {
-    let experiment = try experiment.withWeightHashes()
+    let experiment = try experiment.withWeightHashes().withDetectorHashes()
     let roots = try DataRoots(experiment.data)
     var dataset = try Dataset(joining: experiment.data.map { try Dataset(reading: $0) })
     let lastShown = Mutex(ContinuousClock.now)

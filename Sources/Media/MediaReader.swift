@@ -86,6 +86,32 @@ public final class MediaReader {
     }
   }
 
+  /// What `transform` makes of `count` frames spread evenly by presentation time: large frames need not be in memory
+  /// together. It is given the frame and its time, and may see a frame twice.
+  ///
+  /// - Traps: if `count` is not positive.
+  public func frames<Value>(
+    count: Int, transform: (ImagePixels, _ time: Double) -> Value
+  ) throws -> [(value: Value, time: Double)] {
+    precondition(count > 0, "MediaReader: \(count) frames cannot be chosen.")
+    return try video().frames(
+      choose: { timeline, _ in timeline.evenlySpaced(count).map { timeline.index(at: $0) } }, transform: transform)
+  }
+
+  /// What `transform` makes of the frames shown at given times; see `frames(times:fit:)` and `frames(count:transform:)`.
+  public func frames<Value>(
+    times: [Double], transform: (ImagePixels, _ time: Double) -> Value
+  ) throws -> [(value: Value, time: Double)] {
+    try video().frames(
+      choose: { timeline, tick in times.map { timeline.index(at: Double(timeline.shown[0]) + $0 / tick) } },
+      transform: transform)
+  }
+
+  /// Seconds that a video lasts, by the times of its frames and not by what its header says.
+  ///
+  /// - Cost: reads the file's index, or all of it where there is none; decodes nothing in the usual case.
+  public func videoLength() throws -> Double { try video().length() }
+
   private func video() throws -> VideoTrack {
     guard case .container(_, let track?) = content else {
       throw MediaError(.absent, path: path, "it has no moving pictures")

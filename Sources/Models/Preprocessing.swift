@@ -29,6 +29,8 @@ public enum Preprocessing: Hashable, Sendable {
     public var flat: Bool
     /// How a picture comes to this size; nil scales it to cover the square and takes the middle.
     public var scaling: Scaling?
+    /// Cuts the main face out first.
+    public var faces: Faces?
 
     /// Makes the description; mean and deviation default to those of natural pictures on ImageNet.
     public init(
@@ -80,6 +82,8 @@ public enum Preprocessing: Hashable, Sendable {
     public var normalises: Bool
     /// A sound shorter than the window is followed by silence, and a mask tells the network so; otherwise it is repeated.
     public var hasMask: Bool
+    /// Takes silence off at both ends first.
+    public var trim: Trim?
 
     /// Makes the description; the default window is 2 seconds at 16 kHz.
     public init(
@@ -92,7 +96,7 @@ public enum Preprocessing: Hashable, Sendable {
 
     enum CodingKeys: String, CodingKey {
       case sampleRate = "sample_rate", window, maximumWindows = "maximum_windows", maximumSeconds = "maximum_seconds"
-      case normalises, hasMask = "mask"
+      case normalises, hasMask = "mask", trim
     }
   }
 
@@ -114,6 +118,8 @@ public enum Preprocessing: Hashable, Sendable {
     public var maximumWindows: Int
     /// Sound beyond this many seconds is not read.
     public var maximumSeconds: Double
+    /// Takes silence off at both ends first.
+    public var trim: Trim?
 
     /// Makes the description; the defaults are 25 ms windows every 10 ms.
     public init(
@@ -126,7 +132,7 @@ public enum Preprocessing: Hashable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-      case sampleRate = "sample_rate", window, hop, transform, mels
+      case sampleRate = "sample_rate", window, hop, transform, mels, trim
       case windowFrames = "window_frames", maximumWindows = "maximum_windows", maximumSeconds = "maximum_seconds"
     }
   }
@@ -145,6 +151,8 @@ public enum Preprocessing: Hashable, Sendable {
     public var mean: [Float]
     /// Divides each channel afterwards.
     public var deviation: [Float]
+    /// Cuts the main face out first.
+    public var faces: Faces?
 
     /// Makes the description.
     public init(
@@ -172,6 +180,8 @@ public enum Preprocessing: Hashable, Sendable {
     public var coefficients: Int
     /// Sound beyond this many seconds is not read.
     public var maximumSeconds: Double
+    /// Takes silence off at both ends first.
+    public var trim: Trim?
 
     /// Makes the description.
     public init(
@@ -184,6 +194,7 @@ public enum Preprocessing: Hashable, Sendable {
 
     enum CodingKeys: String, CodingKey {
       case sampleRate = "sample_rate", window, hop, transform, mels, coefficients, maximumSeconds = "maximum_seconds"
+      case trim
     }
   }
 
@@ -205,6 +216,8 @@ public enum Preprocessing: Hashable, Sendable {
     func check(_ isValid: Bool, _ field: String) throws {
       guard isValid else { throw ModelError("the model's input has an impossible \(field); use another model file") }
     }
+    try faces?.validate(check)
+    try trim?.validate(check)
     switch self {
     case .frames(let input):
       try check((1...1024).contains(input.count), "number of frames")
@@ -248,15 +261,16 @@ public enum Preprocessing: Hashable, Sendable {
   /// What one sample gives the model, in words.
   public var parts: String {
     switch self {
-    case .frames(let input): "up to \(input.count) frames: RGB \(partShape)"
+    case .frames(let input): "up to \(input.count) frames\(preparation): RGB \(partShape)"
     case .logMel(let input):
       "up to \(input.maximumWindows) windows of "
-        + "\(Double(input.windowFrames * input.hop * 100 / input.sampleRate) / 100) s: log-mel \(partShape)"
-    case .clips(let input): "\(input.count) clips of \(input.length) frames at \(input.rate) a second: RGB \(partShape)"
-    case .cepstra(let input): "one vector: mean and deviation of \(input.coefficients) MFCC \(partShape)"
+        + "\(Double(input.windowFrames * input.hop * 100 / input.sampleRate) / 100) s\(preparation): log-mel \(partShape)"
+    case .clips(let input):
+      "\(input.count) clips of \(input.length) frames at \(input.rate) a second\(preparation): RGB \(partShape)"
+    case .cepstra(let input): "one vector: mean and deviation of \(input.coefficients) MFCC\(preparation) \(partShape)"
     case .waveform(let input):
       "up to \(input.maximumWindows) windows of \(Double(input.window * 100 / input.sampleRate) / 100) s: sound at "
-        + "\(input.sampleRate) Hz \(partShape)"
+        + "\(input.sampleRate) Hz\(preparation) \(partShape)"
     }
   }
 }

@@ -1,4 +1,5 @@
 import Datasets
+import Faces
 import Foundation
 import Testing
 import Training
@@ -52,6 +53,41 @@ import Training
       problem("{name: a, architecture: audio-cnn, balance: {strategie: auto}}").contains("did you mean \"strategy\"?"))
     #expect(
       problem("{name: a, architecture: audio-cnn, balance: {target_ratio: 0.5}}").contains("larger class to smaller"))
+  }
+
+  @Test func `take preparation for all models or one, and hash what the detector is`() throws {
+    let experiment = try parse(
+      "{name: a, architecture: convnext-atto}, {name: b, architecture: convnext-atto, prepare: {faces: none}}",
+      "prepare: {faces: detect, margin: 0.5}")
+    #expect(experiment.models.map(\.prepare.faces) == [.detect, .none] && experiment.models[0].prepare.margin == 0.5)
+    #expect(experiment.trained.last?.prepare.faces == .detect)
+    let hashed = try experiment.withDetectorHashes()
+    #expect(hashed.models[0].prepare.detectorHash?.count == 64 && hashed.models[1].prepare.detectorHash == nil)
+    #expect(try Experiment(json: hashed.json()).resultHash() == hashed.resultHash())
+    #expect(try parse("{name: a, architecture: convnext-atto}").prepare.faces == .none)
+    #expect(
+      problem("{name: a, architecture: audio-cnn}", "prepare: {face: detect}").contains("did you mean \"faces\"?"))
+    #expect(
+      problem("{name: a, architecture: audio-cnn, prepare: {marginn: 1}}").contains("did you mean \"margin\"?"))
+    #expect(problem("{name: a, architecture: audio-cnn, prepare: {size: 5}}").contains("model a: prepare.size"))
+    #expect(problem("{name: a, architecture: audio-cnn}", "prepare: {faces: find}").contains("prepare.faces"))
+
+    // A network is known by its content, wherever it lies.
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/faces")
+      .standardizedFileURL
+    let folder = FileManager.default.temporaryDirectory.appending(path: "unmask-detector-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let files = [fixtures.appending(path: "green_2022.onnx"), folder.appending(path: "moved.onnx")]
+    try FileManager.default.copyItem(at: files[0], to: files[1])
+    let runs = try files.map {
+      try parse("{name: a, architecture: convnext-atto}", "prepare: {faces: detect, detector: \($0.path)}")
+        .withDetectorHashes()
+    }
+    #expect(try runs[0].resultHash() == runs[1].resultHash() && runs[0].resultHash() != hashed.resultHash())
+    #expect(try runs[1].detectorFiles().values.map(\.lastPathComponent) == ["moved.onnx"])
+    let missing = try parse("{name: a, architecture: convnext-atto}", "prepare: {faces: detect, detector: no.onnx}")
+    #expect(throws: FaceError.self) { try missing.withDetectorHashes() }
   }
 
   @Test func `refuse weights and tuning where they make no sense`() {

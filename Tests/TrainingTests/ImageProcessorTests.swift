@@ -1,3 +1,4 @@
+import Faces
 import Foundation
 import Models
 import SafeTensors
@@ -30,7 +31,8 @@ import Testing
       let input = Preprocessing.frames(frames)
       try input.validate()
       for picture in item.pictures {
-        let sample = try prepareSample(Self.folder.appending(path: "\(picture).png"), input)
+        let sample = try Preparer(detectors: FaceDetectors()).sample(
+          Self.folder.appending(path: "\(picture).png"), input)
         let ours = PartWriter(input: input).scoringBatch(sample).contiguous().floats()
         let theirs = try expected.tensor("\(index)/\(picture)")
         let size = (frames.size + item.step - 1) / item.step

@@ -28,6 +28,12 @@ void dk_resize_rows(const uint8_t *source, size_t source_width, uint8_t *target,
 void dk_resize_columns(const uint8_t *source, uint8_t *target, size_t row_bytes, size_t target_height,
                        const int32_t *bounds, const int32_t *weights, size_t taps);
 
+// A square of `size` pixels out of an RGB picture, turned and scaled: linear between the four nearest pixels, black
+// outside. (x, y) is the place of the first pixel's centre in the source, where pixel (0, 0) is centred at 0; `steps` are x
+// and y of a pixel to the right, then of one down. All in 16.16 fixed point.
+void dk_turn(const uint8_t *source, size_t width, size_t height, uint8_t *target, size_t size, int64_t x, int64_t y,
+             const int64_t steps[4]);
+
 // 8-bit planar YCbCr to interleaved RGB. The chroma planes are `1 << shift_x` by `1 << shift_y` times smaller; chroma is
 // interpolated between its samples (sited left in x, centred in y, as H.264 and MPEG-2 place it).
 // coefficients: 16.16 fixed point luma gain, luma offset (a byte), red from Cr, green from Cb, green from Cr, blue from Cb.

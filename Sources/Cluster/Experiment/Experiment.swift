@@ -1,5 +1,6 @@
 public import Datasets
 import Evaluation
+import Faces
 import Files
 import Foundation
 import Models
@@ -27,9 +28,11 @@ public struct Experiment: Codable, Sendable {
     public let train: TrainSettings
     /// The whole balance section, with the model's own keys laid over the experiment's.
     public let balance: BalanceSettings
+    /// The whole prepare section, with the model's own keys laid over the experiment's.
+    public fileprivate(set) var prepare: PrepareSettings
 
     enum CodingKeys: String, CodingKey {
-      case name, architecture, modality, weights, tune, aggregate, train, balance
+      case name, architecture, modality, weights, tune, aggregate, train, balance, prepare
       case weightsHash = "weights_sha256"
     }
 
@@ -86,6 +89,8 @@ public struct Experiment: Codable, Sendable {
   public private(set) var data: [DataSource]
   /// The cross-validation.
   public let folds: FoldSettings
+  /// What is done with a file before a model's own scaling, where a model does not say otherwise.
+  public private(set) var prepare: PrepareSettings
   /// Loss, class weights and sampling.
   public let balance: BalanceSettings
   /// The choice of thresholds.
@@ -107,7 +112,7 @@ public struct Experiment: Codable, Sendable {
       + baselines.map {
         ModelEntry(
           name: $0, architecture: $0, modality: "auto", weights: "", weightsHash: nil, tune: .full,
-          aggregate: Aggregation.mean.rawValue, train: train, balance: balance)
+          aggregate: Aggregation.mean.rawValue, train: train, balance: balance, prepare: prepare)
       }
   }
 
@@ -177,15 +182,41 @@ public struct Experiment: Codable, Sendable {
   /// Whether some model computes in bfloat16 where processors can.
   var usesBFloat16: Bool { models.contains { $0.train.precision == .bf16 } }
 
+  /// The experiment with the hash of every face detector.
+  ///
+  /// - Throws: `FaceError` if one is not there, or OpenCV cannot read it.
+  func withDetectorHashes() throws -> Experiment {
+    var hashed = self
+    hashed.prepare = try prepare.withDetectorHash()
+    for index in models.indices { hashed.models[index].prepare = try models[index].prepare.withDetectorHash() }
+    return hashed
+  }
+
+  /// The ONNX files of face detectors, by their hashes.
+  func detectorFiles() throws -> [String: URL] {
+    var files: [String: URL] = [:]
+    for prepare in trained.map(\.prepare) where prepare.faces == .detect && prepare.detectorKind == .yunet {
+      if let found = try prepare.detectorFiles() { files[found.hash] = found.files[0] }
+    }
+    return files
+  }
+
   /// Reads what `json()` wrote.
   init(json: [UInt8]) throws { self = try JSONDecoder().decode(Experiment.self, from: Data(json)) }
 
-  /// The SHA-256 of all that can change a result: everything but where data and weights lie and how workers are watched.
+  /// The SHA-256 of all that can change a result: everything but where data, weights and detectors lie and how workers are
+  /// watched.
   public func resultHash() throws -> String {
     var object = try JSONSerialization.jsonObject(with: Data(json())) as? [String: Any] ?? [:]
     object["cluster"] = nil
     object["data"] = (object["data"] as? [[String: Any]])?.map { $0.filter { $0.key != "path" } }
-    object["models"] = (object["models"] as? [[String: Any]])?.map { $0.filter { $0.key != "weights" } }
+    object["prepare"] = (object["prepare"] as? [String: Any])?.filter { $0.key != "detector" }
+    object["models"] = (object["models"] as? [[String: Any]])?.map { model in
+      var model = model
+      model["weights"] = nil
+      model["prepare"] = (model["prepare"] as? [String: Any])?.filter { $0.key != "detector" }
+      return model
+    }
     return sha256(Array(try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])))
   }
 }

@@ -58,13 +58,13 @@ public enum ExperimentFile {
     return .mapping(mapping)
   }
 
-  /// Lays each model's own `train` and `balance` over the experiment's.
+  /// Lays each model's own `train`, `balance` and `prepare` over the experiment's.
   private static func modelsWithWholeSections(_ node: Node, _ merge: SettingsMerge) throws -> Node {
     guard case .mapping(var mapping) = node, case .sequence(let models)? = mapping["models"] else { return node }
     mapping["models"] = Node(
       try models.map { model in
         guard case .mapping(var entry) = model else { return model }
-        for name in ["train", "balance"] {
+        for name in SettingsMerge.modelSections {
           guard let whole = mapping[name] else { continue }
           entry[name] = try merge.merge(whole, entry[name] ?? Node([(Node, Node)]()), path: ["models", name])
         }

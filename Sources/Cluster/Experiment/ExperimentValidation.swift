@@ -19,6 +19,7 @@ extension Experiment {
     guard !models.isEmpty else { throw fail("\"models\" is empty; name at least one model") }
     try rethrow { try folds.validate() }
     try rethrow { try balance.validate() }
+    try rethrow { try prepare.validate() }
     try rethrow { _ = try ThresholdRule(threshold.rule) }
     for baseline in baselines {
       try rethrow {
@@ -33,6 +34,7 @@ extension Experiment {
         _ = try model.aggregation
         try model.train.validate(model: model.name)
         try model.balance.validate()
+        try model.prepare.validate(model: model.name)
         guard model.weights.isEmpty || architecture.family != nil else {
           throw fail(
             "model \(model.name): \(architecture.name) is trained from scratch and reads no weights; remove the key, or "

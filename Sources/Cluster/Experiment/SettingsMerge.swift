@@ -9,12 +9,16 @@ struct SettingsMerge {
   /// The experiment file's name in errors.
   let file: String
 
+  /// Sections of an experiment that a model may have its own keys of.
+  static let modelSections = ["train", "balance", "prepare"]
+
   /// `over` laid on `base`; keys unknown to `base` are errors.
   func merge(_ base: Node, _ over: Node, path: [String] = []) throws -> Node {
     switch (base, over) {
     case (.mapping(let pattern), .mapping(let given)):
       if pattern.isEmpty && path.last == "columns" { return over }
-      if pattern.isEmpty && ["train", "balance"].contains(path.last) { return over }  // checked once the whole is known
+      // A model's own sections are checked once the whole is known.
+      if pattern.isEmpty && Self.modelSections.contains(path.last ?? "") { return over }
       var merged = pattern
       for (key, value) in given {
         let name = key.string ?? ""

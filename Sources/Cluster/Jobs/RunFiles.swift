@@ -11,6 +11,10 @@ enum RunFiles {
   static let experimentYAML = "experiment.yaml"
   static let summary = "Work/summary.txt"
 
+  /// A YuNet face detector, kept with the models that were trained on what it found.
+  static func detector(_ hash: String) -> String { "\(detectors)/\(hash.prefix(16)).onnx" }
+  static let detectors = "Models/detectors"
+
   static func prepared(_ part: Int) -> String { "Work/prepared/part-\(part).json" }
   static func model(_ name: String, _ fold: Int) -> String { "Models/\(name)/fold-\(fold).safetensors" }
   static func best(_ name: String) -> String { "Models/best_\(name).safetensors" }

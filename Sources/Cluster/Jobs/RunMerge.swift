@@ -84,7 +84,7 @@ struct RunMerge {
           isOneSided: quantity.isCategorical)
       }
     }
-    report.notes += try notes()
+    report.notes += try notes() + preparationNotes()
     report.failures = try failures()
     report.versions = ProgramFacts.versions.map { .init($0.name, $0.value) }
     report.hashes = [
@@ -200,10 +200,26 @@ struct RunMerge {
     let scan = inputs.dataset.samples.compactMap { sample in
       sample.problem.map { RunReport.Failure(subject: sample.id, stage: "scan", reason: $0) }
     }
-    let parts = RunGraph.parts(ofSamples: inputs.dataset.samples.count)
-    let decode = try (0..<parts).flatMap { try self.decode([PreparationFailure].self, RunFiles.prepared($0)) }.sorted()
     return scan
-      + decode.map { RunReport.Failure(subject: "\($0.sample) (\($0.modality))", stage: "decode", reason: $0.reason) }
+      + (try preparation()).flatMap(\.failures).sorted().map {
+        RunReport.Failure(subject: "\($0.sample) (\($0.modality))", stage: "decode", reason: $0.reason)
+      }
+  }
+
+  private func preparation() throws -> [PreparationRecord] {
+    let parts = RunGraph.parts(ofSamples: inputs.dataset.samples.count)
+    return try (0..<parts).map { try self.decode(PreparationRecord.self, RunFiles.prepared($0)) }
+  }
+
+  /// What preparing found: how many samples failed by reason, and how many were unusual.
+  private func preparationNotes() throws -> [String] {
+    let records = try preparation()
+    return ReasonCount.of(records.flatMap(\.failures).map { "\($0.modality): \($0.reason)" }).prefix(10).map {
+      "prepare: \($0.count) files have no score, \($0.reason)."
+    }
+      + ReasonCount.of(records.flatMap(\.notes).map { "\($0.modality): \($0.reason)" }).prefix(10).map {
+        "prepare: in \($0.count) files, \($0.reason)."
+      }
   }
 
   /// Models and scores with their hashes; reports and figures follow from them.

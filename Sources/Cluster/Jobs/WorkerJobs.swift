@@ -1,5 +1,6 @@
 import Datasets
 import Evaluation
+import Faces
 import Files
 import Foundation
 import Models
@@ -17,13 +18,15 @@ final class WorkerJobs: JobRunner {
   private let jobsAtOnce: Int
   private let weightPaths: [String: String]
   private let folders = Mutex<[String: WeightsFolder]>([:])
+  private let detectors: FaceDetectors
 
   /// Reads the run's shared files; `data` and `weights` say where data sets and weights folders lie on this machine.
   init(shared: URL, data: [String: String], weights: [String: String], cache: URL, jobsAtOnce: Int) throws {
     (self.jobsAtOnce, weightPaths) = (jobsAtOnce, weights)
     inputs = try RunInputs(folder: shared)
     roots = try DataRoots(inputs.experiment.data, overrides: data)
-    self.cache = SampleCache(cache)
+    detectors = FaceDetectors(networks: [shared.appending(path: RunFiles.detectors)])
+    self.cache = SampleCache(cache, detectors: detectors)
   }
 
   func run(_ job: JobSpec, _ context: any JobContext) throws {
@@ -35,30 +38,49 @@ final class WorkerJobs: JobRunner {
     }
   }
 
-  /// Decodes every `parts`-th sample for every architecture of the experiment, into the cache.
+  /// Decodes every `parts`-th sample for every architecture of the experiment, into the cache: faces found and cut out,
+  /// silence trimmed, where the experiment asks for it. What an earlier attempt or run has left there is not made again.
   private func prepare(part: Int, parts: Int, _ context: any JobContext) throws {
     let mine = inputs.dataset.samples.indices.filter { $0 % parts == part }.map { inputs.dataset.samples[$0] }
-    var architectures: [Architecture] = []
+    var wanted: [(modality: InputModality, input: Preprocessing)] = []
     for entry in inputs.experiment.trained {
-      let found = try architecture(entry)
-      if !architectures.contains(where: { ($0.modality, $0.preprocessing) == (found.modality, found.preprocessing) }) {
-        architectures.append(found)
-      }
+      let found = try (modality: architecture(entry).modality, input: input(entry))
+      if !wanted.contains(where: { $0 == found }) { wanted.append(found) }
     }
-    var failures: [PreparationFailure] = []
+    var tally = PreparationTally()
     for (index, sample) in mine.enumerated() {
-      try context.progress(JobProgress(phase: "prepare", step: index, steps: mine.count, message: sample.id))
+      try context.progress(
+        JobProgress(phase: "prepare", step: index, steps: mine.count, message: tally.sentence))
       guard sample.problem == nil else { continue }
-      for architecture in architectures {
-        guard let item = ModelSample(sample, modality: architecture.modality, roots: roots) else { continue }
-        if case .failed(let reason) = try cache.sample(of: item, input: architecture.preprocessing) {
-          failures.append(
-            PreparationFailure(
-              dataset: sample.dataset, sample: sample.id, modality: architecture.modality.rawValue, reason: reason))
-        }
+      for (modality, input) in wanted {
+        guard let item = ModelSample(sample, modality: modality, roots: roots) else { continue }
+        let known = try cache.kept(item, input: input)
+        let entry = try known ?? cache.sample(of: item, input: input)
+        tally.add(entry, sample, modality, wasKept: known != nil)
       }
     }
-    try context.publish(json: Array(Set(failures)).sorted(), as: RunFiles.prepared(part))
+    context.log("prepared \(mine.count) samples: \(tally.sentence)")
+    for line in tally.lines { context.log(line) }
+    try context.publish(json: tally.record, as: RunFiles.prepared(part))
+  }
+
+  /// How a model's files become its input on this machine, which must find the same faces as the run's others.
+  private func input(_ entry: Experiment.ModelEntry) throws -> Preprocessing {
+    let input = entry.prepare.applied(to: try architecture(entry).preprocessing)
+    guard let faces = input.faces else { return input }
+    guard faces.openCV == DetectorFiles.openCVVersion else {
+      throw ExperimentError(
+        place: "model \(entry.name)",
+        reason:
+          "the run finds faces with OpenCV \(faces.openCV), and this worker has \(DetectorFiles.openCVVersion), which "
+          + "may find others; use the same distribution on every machine")
+    }
+    do {
+      _ = try detectors.files(entry.prepare.detectorKind, hash: faces.detectorHash)
+    } catch let error as FaceError {
+      throw ExperimentError(place: "model \(entry.name)", reason: error.description)
+    }
+    return input
   }
 
   /// The weights folder of a model on this machine, which must have the content that the run began with.
@@ -120,7 +142,8 @@ final class WorkerJobs: JobRunner {
     }
     return TrainingJob(
       model: entry.name, architecture: architecture, weights: try weights(entry), tuning: entry.tune,
-      settings: entry.train, balance: entry.balance, thresholdRule: try ThresholdRule(inputs.experiment.threshold.rule),
+      input: try input(entry), settings: entry.train, balance: entry.balance,
+      thresholdRule: try ThresholdRule(inputs.experiment.threshold.rule),
       aggregate: try entry.aggregation, seed: inputs.experiment.seed, fold: fold, training: samples(.train),
       validation: samples(.validation))
   }
@@ -134,18 +157,6 @@ final class WorkerJobs: JobRunner {
     try writeAtomically(table.text, to: file)
     try context.publish(file, as: RunFiles.foldScores(entry.name, fold))
     try context.publish(json: table.timing, as: RunFiles.scoring(entry.name, fold))
-  }
-}
-
-/// A sample that a modality's models cannot use, found before training.
-struct PreparationFailure: Codable, Hashable, Comparable {
-  let dataset: String
-  let sample: String
-  let modality: String
-  let reason: String
-
-  static func < (a: Self, b: Self) -> Bool {
-    (a.dataset, a.sample, a.modality, a.reason) < (b.dataset, b.sample, b.modality, b.reason)
   }
 }
 

@@ -1,3 +1,4 @@
+import Faces
 import Foundation
 import Models
 import Training
@@ -6,7 +7,14 @@ import Training
 struct ModelPredictor: Predictor {
   private let scorer: Scorer
 
-  init(_ file: URL) throws { scorer = try Scorer(contentsOf: file) }
+  init(_ file: URL, detectors: [URL]) throws {
+    // In a run directory face detectors lie beside the folders of models.
+    let folder = file.deletingLastPathComponent()
+    let near = [folder, folder.deletingLastPathComponent()].map { $0.appending(path: "detectors") }
+    scorer = try Scorer(contentsOf: file, detectors: FaceDetectors(networks: near + detectors))
+  }
+
+  var warnings: [String] { [openCVWarning(scorer.description)].compactMap(\.self) }
 
   func predict(_ file: URL) throws -> Prediction {
     let description = scorer.description
@@ -18,6 +26,13 @@ struct ModelPredictor: Predictor {
       file: file.path, probability: score.probability, threshold: description.threshold,
       thresholdRule: description.thresholdRule, decidedBy: description.model, fold: nil, models: [score])
   }
+}
+
+/// What to say where faces are found by another OpenCV than in training; nil where it is the same.
+func openCVWarning(_ description: ModelDescription) -> String? {
+  guard let version = description.input.faces?.openCV, version != DetectorFiles.openCVVersion else { return nil }
+  return "model \(description.model) was trained on faces that OpenCV \(version) found, and here is "
+    + "\(DetectorFiles.openCVVersion): crops, and so scores, may differ a little"
 }
 
 extension Prediction.ModelScore {

@@ -6,17 +6,23 @@ public protocol Predictor {
   ///
   /// - Throws: when the file is missing, or the run or model is damaged.
   func predict(_ file: URL) throws -> Prediction
+  /// What may make scores differ from the evaluation's on this machine; usually empty.
+  var warnings: [String] { get }
 }
 
 /// The predictor of a run directory or of a model file.
 ///
-/// - Parameter fusion: the fusion or model that decides; by default the fusion with the best validation score.
+/// - Parameters:
+///   - fusion: the fusion or model that decides; by default the fusion with the best validation score.
+///   - detectors: ONNX files, or folders of them, that the models' face detector may be in; a run directory has its own.
 /// - Throws: when there is no such run, model or fusion.
-public func predictor(at url: URL, fusion: String? = nil) throws -> any Predictor {
+public func predictor(at url: URL, fusion: String? = nil, detectors: [URL] = []) throws -> any Predictor {
   var isFolder: ObjCBool = false
   guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
     throw RunFailed(
       description: "\(url.path): there is no such run or model; name a run directory or a .safetensors file")
   }
-  return isFolder.boolValue ? try RunPredictor(url, decider: fusion) : try ModelPredictor(url)
+  return isFolder.boolValue
+    ? try RunPredictor(url, decider: fusion, detectors: detectors)
+    : try ModelPredictor(url, detectors: detectors)
 }

@@ -1,5 +1,6 @@
 import Datasets
 import Evaluation
+import Faces
 import Files
 import Foundation
 import Training
@@ -15,15 +16,17 @@ struct RunPredictor: Predictor {
   private let decider: String
   private let testFolds: [String: Int]
 
-  init(_ run: URL, decider: String?) throws {
+  init(_ run: URL, decider: String?, detectors: [URL]) throws {
     guard FileManager.default.fileExists(atPath: run.appending(path: RunFiles.summary).path) else {
       throw RunFailed(description: "\(run.path): this is no finished run; finish it with the command that began it")
     }
     let inputs = try RunInputs(folder: run)
     self.inputs = inputs
     let folds = 0..<inputs.plan.count
+    let finders = FaceDetectors(networks: [run.appending(path: RunFiles.detectors)] + detectors)
     scorers = try inputs.experiment.models.map { entry in
-      (entry.name, try folds.map { try Scorer(contentsOf: run.appending(path: RunFiles.model(entry.name, $0))) })
+      let files = folds.map { run.appending(path: RunFiles.model(entry.name, $0)) }
+      return (entry.name, try files.map { try Scorer(contentsOf: $0, detectors: finders) })
     }
     fusions = try Dictionary(
       uniqueKeysWithValues: inputs.experiment.fusion.map { fusion in
@@ -58,6 +61,8 @@ struct RunPredictor: Predictor {
       : inputs.experiment.fusion.map { ($0.name, mean(fusions[$0.name]!.map(\.validationAUC))) }
     return ranked.max { ($0.1, $1.0) < ($1.1, $0.0) }!.0
   }
+
+  var warnings: [String] { scorers.compactMap { $0.folds.first.flatMap { openCVWarning($0.description) } } }
 
   func predict(_ file: URL) throws -> Prediction {
     let digest = try sha256(of: file)

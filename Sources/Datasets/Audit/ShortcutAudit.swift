@@ -135,23 +135,11 @@ enum SoundMeasures {
   /// - Returns: level of the whole in dB of full scale, not below -120; seconds until the first 10 ms within 40 dB of
   ///   the loudest 10 ms; level of the first 50 ms in dB.
   static func of(_ samples: [Float], rate: Int) -> (loudness: Double, leadingSilence: Double, leadingLevel: Double) {
-    let window = max(1, rate / 100)
-    var energies: [Double] = []
-    var total = 0.0
-    samples.withUnsafeBufferPointer { samples in
-      for start in stride(from: 0, to: samples.count, by: window) {
-        let end = min(samples.count, start + window)
-        var energy = 0.0
-        for index in start..<end { energy += Double(samples[index]) * Double(samples[index]) }
-        total += energy
-        energies.append(energy / Double(end - start))
-      }
-    }
-    let floor = (energies.max() ?? 0) * 1e-4  // 40 dB
-    let first = energies.firstIndex { $0 > 0 && $0 >= floor } ?? energies.count
-    let leading = energies.prefix(5)
+    let windows = SilenceRule.energies(samples, rate: rate)
+    let total = windows.reduce(0) { $0 + $1.energy }
+    let leading = windows.prefix(5).map { $0.energy / Double($0.count) }
     return (
-      decibels(total / Double(max(1, samples.count))), Double(first * window) / Double(rate),
+      decibels(total / Double(max(1, samples.count))), SilenceRule().leadingSeconds(windows, rate: rate),
       decibels(leading.reduce(0, +) / Double(max(1, leading.count)))
     )
   }

@@ -23,22 +23,39 @@ final class VideoTrack {
 
   /// Frames in the order of the instants that `choose` gives for the timeline, each as indices into it.
   func frames(fit: Fit, choose: (Timeline, _ tick: Double) -> [Int]) throws(MediaError) -> [VideoFrame] {
+    try frames(choose: choose) { image, _ in image.fitted(fit) }.map { VideoFrame(image: $0.value, time: $0.time) }
+  }
+
+  /// What `transform` makes of each frame and its time, so that no more than one whole frame is in memory. It may be
+  /// asked twice for a frame, and in another order than the one that comes out.
+  func frames<Value>(
+    choose: (Timeline, _ tick: Double) -> [Int], transform: (ImagePixels, Double) -> Value
+  ) throws(MediaError) -> [(value: Value, time: Double)] {
     var timeline = try self.timeline()
-    var images = try decode(wanted(choose, timeline), timeline, fit)
-    if images == nil, mayDrop {
+    var made = try decode(wanted(choose, timeline), timeline, transform)
+    if made == nil, mayDrop {
       // Some packets show nothing (fields, hidden reference frames): ask the decoder what there is, then choose again.
       timeline = try timelineOfFrames()
-      images = try decode(wanted(choose, timeline), timeline, fit)
+      made = try decode(wanted(choose, timeline), timeline, transform)
     }
-    guard let images else {
+    guard let made else {
       throw MediaError(.damaged, path: container.path, "frames that its index promises cannot be decoded")
     }
     known = timeline
-    let base = stream.pointee.time_base
-    return choose(timeline, value(base) ?? 1).map { frame in
+    return choose(timeline, value(stream.pointee.time_base) ?? 1).map { frame in
       let timestamp = timeline.shown[frame]
-      return VideoFrame(image: images[timestamp]!, time: seconds(timestamp - timeline.shown[0], base))
+      return (made[timestamp]!, time(of: timestamp, timeline))
     }
+  }
+
+  /// Seconds from the first frame until the last one is no longer shown.
+  func length() throws(MediaError) -> Double {
+    let timeline = try self.timeline()
+    return time(of: timeline.end, timeline)
+  }
+
+  private func time(of timestamp: Int64, _ timeline: Timeline) -> Double {
+    seconds(timestamp - timeline.shown[0], stream.pointee.time_base)
   }
 
   private func timeline() throws(MediaError) -> Timeline {
@@ -87,17 +104,19 @@ final class VideoTrack {
     return Timeline(shown: shown, keys: [], lastDuration: 0)
   }
 
-  /// The frames with the given timestamps (sorted); nil when one of them never appears.
-  private func decode(_ wanted: [Int64], _ timeline: Timeline, _ fit: Fit) throws(MediaError) -> [Int64: ImagePixels]? {
-    var images: [Int64: ImagePixels] = [:]
+  /// What becomes of the frames with the given timestamps (sorted); nil when one of them never appears.
+  private func decode<Value>(
+    _ wanted: [Int64], _ timeline: Timeline, _ transform: (ImagePixels, Double) -> Value
+  ) throws(MediaError) -> [Int64: Value]? {
+    var made: [Int64: Value] = [:]
     var next = 0  // wanted[..<next] are done
     try decodeAll(wanted: wanted, timeline: timeline, until: { _ in next == wanted.count }) {
       timestamp, frame throws(MediaError) in
       guard let place = wanted[next...].firstIndex(of: timestamp) else { return }
-      images[timestamp] = try converter.convert(frame).oriented(orientation).fitted(fit)
+      made[timestamp] = transform(try converter.convert(frame).oriented(orientation), time(of: timestamp, timeline))
       next = place + 1
     }
-    return images.count == wanted.count ? images : nil
+    return made.count == wanted.count ? made : nil
   }
 
   /// Decodes from the beginning until `done`, giving every frame and its timestamp to `body`.

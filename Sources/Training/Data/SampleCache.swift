@@ -1,3 +1,4 @@
+public import Faces
 import Files
 public import Foundation
 public import Models
@@ -29,9 +30,9 @@ public struct SampleCache: Sendable {
   private let folder: URL
   private let decode: @Sendable (URL, Preprocessing) throws -> PreparedSample
 
-  /// A cache in `folder`, which is made when first needed.
-  public init(_ folder: URL) {
-    self.init(folder, decode: prepareSample)
+  /// A cache in `folder`, which is made when first needed; `detectors` find the faces of models that want them.
+  public init(_ folder: URL, detectors: FaceDetectors = FaceDetectors()) {
+    self.init(folder, decode: Preparer(detectors: detectors).sample)
   }
 
   init(_ folder: URL, decode: @escaping @Sendable (URL, Preprocessing) throws -> PreparedSample) {
@@ -44,6 +45,11 @@ public struct SampleCache: Sendable {
   public func sample(of item: ModelSample, input: Preprocessing) throws -> Entry {
     try entry(of: item, key: input.cacheKey) { try Self.decoded(item, input: input, decode) }
   }
+
+  /// What is kept of a sample; nil when it has not been decoded yet.
+  ///
+  /// - Throws: when the file has to be hashed and cannot be read.
+  public func kept(_ item: ModelSample, input: Preprocessing) throws -> Entry? { try kept(item, key: input.cacheKey) }
 
   /// What is kept of a sample under a key that names everything that decides it, or what `make` gives now, kept.
   func entry(of item: ModelSample, key: String, make: () throws -> Entry) throws -> Entry {
@@ -75,8 +81,7 @@ public struct SampleCache: Sendable {
 
   /// The sample, decoded now and not kept.
   static func decoded(
-    _ item: ModelSample, input: Preprocessing,
-    _ decode: (URL, Preprocessing) throws -> PreparedSample = prepareSample
+    _ item: ModelSample, input: Preprocessing, _ decode: (URL, Preprocessing) throws -> PreparedSample
   ) throws -> Entry {
     do {
       return .ready(try decode(item.file, input))
@@ -105,6 +110,17 @@ extension Preprocessing {
         + "-\(input.coefficients)-\(input.maximumSeconds)"
     case .waveform(let input): parts = "waveform-\(input.sampleRate)-\(input.maximumSeconds)"
     }
-    return "\(parts)-r\(SampleCache.revision)"
+    return "\(parts)\(preparationKey)-r\(SampleCache.revision)"
+  }
+
+  /// What is done before scaling and windowing; empty when nothing is, so that older entries stay good.
+  private var preparationKey: String {
+    if let trim { return "-trim-\(trim.decibels)-\(trim.minimumSeconds)" }
+    guard let faces else { return "" }
+    let facts = [
+      "\(faces.detector) \(faces.detectorHash) \(faces.openCV) \(faces.margin) \(faces.size) \(faces.aligns)",
+      "\(faces.smallest) \(faces.missing) r\(FaceReader.revision)",
+    ]
+    return "-\(faces.crop)-\(sha256(facts.joined(separator: " ")).prefix(16))"
   }
 }

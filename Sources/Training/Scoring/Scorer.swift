@@ -1,3 +1,4 @@
+public import Faces
 public import Foundation
 public import Models
 import NN
@@ -24,12 +25,15 @@ public final class Scorer: @unchecked Sendable {
   public let parameterCount: Int
   private let scoring: NetworkScoring
   private let cache: SampleCache?
+  private let preparer: Preparer
 
   /// Loads a model file.
   ///
-  /// - Parameter cache: where decoded samples are kept; nil decodes every time and writes nothing.
+  /// - Parameters:
+  ///   - cache: where decoded samples are kept; nil decodes every time and writes nothing.
+  ///   - detectors: find the faces of models that want them, where there is no cache.
   /// - Throws: `TrainingError`, `ModelError` or a checkpoint's own error when the file is no model of a known architecture.
-  public init(contentsOf file: URL, cache: SampleCache? = nil) throws {
+  public init(contentsOf file: URL, cache: SampleCache? = nil, detectors: FaceDetectors = FaceDetectors()) throws {
     let (description, tensors) = try ModelFile.read(file)
     let entry = try ModelRegistry.find(description.architecture)
     architecture =
@@ -40,6 +44,7 @@ public final class Scorer: @unchecked Sendable {
     let network = try architecture.build(store.root, description.input)
     try store.finish()
     (self.description, self.cache, parameterCount) = (description, cache, store.parameterCount)
+    preparer = Preparer(detectors: detectors)
     scoring = NetworkScoring(
       network: network, writer: PartWriter(input: description.input), aggregate: description.aggregate)
   }
@@ -75,6 +80,6 @@ public final class Scorer: @unchecked Sendable {
 
   private func entry(_ sample: ModelSample) throws -> SampleCache.Entry {
     if let cache { return try cache.sample(of: sample, input: description.input) }
-    return try SampleCache.decoded(sample, input: description.input)
+    return try SampleCache.decoded(sample, input: description.input, preparer.sample)
   }
 }

@@ -7,12 +7,13 @@ import Foundation
 struct DatasetsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "datasets",
-    abstract: "See what is in the data: counts and balance, missing files, folds and leaks, shortcuts.",
+    abstract: "See what is in the data: counts and balance, missing files, folds and leaks, shortcuts; cut faces out.",
     discussion: """
       Example: unmask datasets stats data/sample
       """,
     subcommands: [
-      DatasetsStats.self, DatasetsVerify.self, DatasetsFolds.self, DatasetsAudit.self, DatasetsDescribe.self,
+      DatasetsStats.self, DatasetsVerify.self, DatasetsFolds.self, DatasetsAudit.self, DatasetsPrepare.self,
+      DatasetsDescribe.self,
     ])
 }
 

@@ -25,6 +25,11 @@ struct PredictCommand: ParsableCommand {
   @Option(help: "The fusion or model of the run that decides; by default the fusion with the best validation score.")
   var by: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The face detector's ONNX file, where a model file needs one and has left its run directory.", valueName: "path"))
+  var detector: String?
+
   @Flag(help: "Print a JSON array.")
   var json = false
 
@@ -36,7 +41,9 @@ struct PredictCommand: ParsableCommand {
   }
 
   func run() throws {
-    let predictor = try predictor(at: URL(filePath: source), fusion: by)
+    let predictor = try predictor(
+      at: URL(filePath: source), fusion: by, detectors: detector.map { [URL(filePath: $0)] } ?? [])
+    for warning in predictor.warnings { printWarning("unmask: \(warning)") }
     let files = try files.flatMap(Self.files(at:))
     var predictions: [Prediction] = []
     for file in files {

@@ -15,7 +15,10 @@ final class ProgressLine: Sendable {
   }
 
   /// Shows how far it is, ten times a second at most; any thread may call.
-  @Sendable func update(_ done: Int, _ all: Int) {
+  @Sendable func update(_ done: Int, _ all: Int) { update(done, all, "") }
+
+  /// The same with a text behind the numbers, of 150 characters at most.
+  @Sendable func update(_ done: Int, _ all: Int, _ detail: String) {
     guard isShown else { return }
     let now = ContinuousClock.now
     let isDue = last.withLock { last in
@@ -24,7 +27,8 @@ final class ProgressLine: Sendable {
       return true
     }
     guard isDue else { return }
-    let line = "\r\(name): \(done) of \(all)" + (done >= all ? "\n" : "")
+    // A detail may be shorter than the last one: the rest of the line is wiped.
+    let line = "\r\(name): \(done) of \(all)\(detail.prefix(150))\u{1B}[K" + (done >= all ? "\n" : "")
     FileHandle.standardError.write(Data(line.utf8))
   }
 }

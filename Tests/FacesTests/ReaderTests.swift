@@ -126,7 +126,7 @@ import Testing
     try Portrait.file(whole.prefix(whole.count / 2), "truncated.avi") { (url: URL) -> Void in
       do {
         #expect(try Portrait.reader(url).crops(count: 4).times.count == 4)
-      } catch let error as MediaError { #expect(error.code == .damaged) }
+      } catch { #expect((error as? MediaError)?.code == .damaged) }
     }
   }
 

@@ -46,7 +46,8 @@ public final class CoordinatorProcess: Sendable {
       shared: [RunFiles.experiment, RunFiles.samples, RunFiles.folds].map {
         RunPlan.SharedFile(name: $0, file: directory.appending(path: $0))
       }
-        + detectors.map { RunPlan.SharedFile(name: RunFiles.detector($0.key), file: $0.value) })
+        + detectors.map { RunPlan.SharedFile(name: RunFiles.detector($0.key), file: $0.value) },
+      offered: try offered(inputs.dataset))
     let coordinator = try CoordinatorService(
       plan: plan, directory: directory, listen: listen,
       runner: CoordinatorJobs(inputs: inputs, directory: directory), options: options)
@@ -61,6 +62,16 @@ public final class CoordinatorProcess: Sendable {
     guard !outcome.wasStopped else { return nil }
     guard outcome.isComplete else { throw RunFailed(description: outcome.sentence) }
     return String(decoding: try readFile(directory.appending(path: RunFiles.summary)), as: UTF8.self)
+  }
+
+  /// The files of all usable samples, for workers that do not see them.
+  private func offered(_ dataset: Dataset) throws -> [RunPlan.OfferedFile] {
+    let roots = try DataRoots(experiment.data)
+    return dataset.samples.filter { $0.problem == nil }.flatMap { sample in
+      sample.paths.compactMap { path in
+        sample.content(of: path).map { RunPlan.OfferedFile(sha256: $0.sha256, file: roots.url(sample, path)) }
+      }
+    }
   }
 
   private func sayProgress() {

@@ -15,15 +15,17 @@ public final class WorkerProcess: Sendable {
   private let data: [String: String]
   private let weights: [String: String]
   private let cache: URL
+  private let cacheLimit: Int?
   private let security: SocketOptions.Security
   private let service = Mutex<WorkerService?>(nil)
 
   /// For a coordinator's address; `data` and `weights` say where data sets and weights folders lie here, `cache` where
-  /// decoded samples are kept.
+  /// fetched and decoded samples are kept, `cacheLimit` how many bytes they may have (`CacheFolder` has a default).
   public init(
     coordinator: String, name: String?, threads: Int, data: [String: String], weights: [String: String] = [:],
-    cache: URL?, security: SocketOptions.Security = .none
+    cache: URL?, cacheLimit: Int? = nil, security: SocketOptions.Security = .none
   ) {
+    self.cacheLimit = cacheLimit
     (self.coordinator, self.threads, self.data, self.weights) = (coordinator, threads, data, weights)
     self.security = security
     if case .key(let key) = security {
@@ -52,13 +54,18 @@ public final class WorkerProcess: Sendable {
     options.fingerprint = NumericsFingerprint.computeAll()
     let scratch = FileManager.default.temporaryDirectory.appending(path: "unmask-worker-\(getpid())")
     defer { try? FileManager.default.removeItem(at: scratch) }
-    let (data, weights, cache, threads) = (data, weights, cache, threads)
+    let (data, weights, threads) = (data, weights, threads)
+    let cache = try CacheFolder(cache, limit: cacheLimit)
+    let jobs = Mutex<WorkerJobs?>(nil)
     let worker = try WorkerService(
       coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
     ) { shared in
-      try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, jobsAtOnce: threads)
+      let made = try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, jobsAtOnce: threads)
+      jobs.withLock { $0 = made }
+      return made
     }
     service.withLock { $0 = worker }
+    defer { if let sentence = jobs.withLock({ $0?.counts.sentence }) { logger.info("samples: \(sentence)") } }
     switch try worker.serve() {
     case .drained: logger.info("left as asked")
     case .runEnded(_, let sentence): logger.info("\(sentence)")

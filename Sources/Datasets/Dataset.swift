@@ -149,8 +149,10 @@ public struct DataRoots: Sendable {
   /// The places that the experiment names, each replaced by `overrides[name]` where given. A path may be a manifest
   /// file (its folder counts) or a folder.
   ///
+  /// - Parameter mayLack: whether the experiment's own paths may be missing on this machine, as where files are fetched
+  ///   from elsewhere; an override must be there.
   /// - Throws: `DatasetError` for an override of an unknown name, or a path that does not exist.
-  public init(_ sources: [DataSource], overrides: [String: String] = [:]) throws {
+  public init(_ sources: [DataSource], overrides: [String: String] = [:], mayLack: Bool = false) throws {
     let names = sources.map(\.name)
     if let unknown = overrides.keys.sorted().first(where: { !names.contains($0) }) {
       throw DatasetError(
@@ -161,6 +163,10 @@ public struct DataRoots: Sendable {
       let url = URL(fileURLWithPath: overrides[source.name] ?? source.path)
       var isFolder: ObjCBool = false
       guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+        guard !mayLack || overrides[source.name] != nil else {
+          folders[source.name] = url
+          continue
+        }
         throw DatasetError(
           url.path,
           "data set \"\(source.name)\" is not there; give its path on this machine with "

@@ -165,6 +165,8 @@ public struct Sample: Sendable, Hashable {
   public var sha256: String?
   /// Size of all its files, once scanned.
   public var bytes: Int?
+  /// Hash and size of each of `paths`, once scanned, where there are several; `content(of:)` knows both cases.
+  public var contents: [FileContent] = []
   /// What it offers to models.
   public var modalities: Modalities = []
   /// The line of the manifest that lists it; not kept in `samples.csv`.
@@ -203,6 +205,14 @@ public struct Sample: Sendable, Hashable {
     return videoPath
   }
 
+  /// What the file at one of `paths` has in it; nil before the scan.
+  public func content(of path: String) -> FileContent? {
+    guard let index = paths.firstIndex(of: path) else { return nil }
+    if contents.indices.contains(index) { return contents[index] }
+    guard index == 0, paths.count == 1, let sha256, let bytes else { return nil }
+    return FileContent(sha256: sha256, bytes: bytes)
+  }
+
   /// All files, each once.
   public var paths: [String] {
     var result = [id]
@@ -210,5 +220,32 @@ public struct Sample: Sendable, Hashable {
       if let path, !result.contains(path) { result.append(path) }
     }
     return result
+  }
+}
+
+/// What a file has in it: who has these bytes has the file, whatever its name.
+public struct FileContent: Sendable, Hashable {
+  /// SHA-256, 64 lower-case hexadecimal digits.
+  public let sha256: String
+  /// The size.
+  public let bytes: Int
+
+  /// A content from its parts.
+  public init(sha256: String, bytes: Int) { (self.sha256, self.bytes) = (sha256, bytes) }
+
+  /// Reads `sha256:bytes;sha256:bytes`; nil when the text is anything else.
+  static func list(_ text: String) -> [FileContent]? {
+    var result: [FileContent] = []
+    for part in text.split(separator: ";") {
+      let halves = part.split(separator: ":")
+      guard halves.count == 2, halves[0].utf8.count == 64, let bytes = Int(halves[1]), bytes >= 0 else { return nil }
+      result.append(FileContent(sha256: String(halves[0]), bytes: bytes))
+    }
+    return result
+  }
+
+  /// Writes `sha256:bytes;sha256:bytes`.
+  static func text(_ contents: [FileContent]) -> String {
+    contents.map { "\($0.sha256):\($0.bytes)" }.joined(separator: ";")
   }
 }

@@ -10,10 +10,11 @@ enum SampleProbe {
     do {
       var found: Modalities = []
       var bytes = 0
-      var hashes: [String] = []
+      var contents: [FileContent] = []
       for path in sample.paths {
         do {
-          bytes += try size(of: roots.folder(of: sample.root).path + "/" + path)
+          let size = try size(of: roots.folder(of: sample.root).path + "/" + path)
+          bytes += size
           guard options.probesContent || options.hashesContent else { continue }
           let url = roots.url(sample, path)
           if options.probesContent {
@@ -22,12 +23,14 @@ enum SampleProbe {
             try require(facts, path, sample)
             found.formUnion(facts.modalities)
           }
-          if options.hashesContent { hashes.append(try Files.sha256(of: url)) }
+          if options.hashesContent { contents.append(FileContent(sha256: try Files.sha256(of: url), bytes: size)) }
         } catch { throw reason(error, path, sample) }
       }
       sample.bytes = bytes
       if options.hashesContent {
-        sample.sha256 = hashes.count == 1 ? hashes[0] : Files.sha256(hashes.joined(separator: "\n"))
+        sample.sha256 =
+          contents.count == 1 ? contents[0].sha256 : Files.sha256(contents.map(\.sha256).joined(separator: "\n"))
+        sample.contents = contents.count == 1 ? [] : contents
       }
       if options.probesContent { sample.modalities = found }
       if sample.modalities.isEmpty { sample.problem = "no file that Unmask reads, by its name" }

@@ -18,6 +18,8 @@ func call<Result: SignedInteger>(
       case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
       default: nil
       }
-    throw FileProblem(path: path, reason: "\(what) failed: \(String(cString: strerror(code)))", advice: advice)
+    throw FileProblem(
+      path: path, reason: "\(what) failed: \(String(cString: strerror(code)))", advice: advice,
+      isFull: code == ENOSPC || code == EDQUOT)
   }
 }

@@ -15,8 +15,10 @@ final class ArtifactStore {
   let directory: URL
   private let limit: Int
   private var uploads: [UploadKey: Upload] = [:]
-  /// Where the content is of every file that may be asked for.
+  /// Where the content is of every file of the run that may be asked for.
   private var known: [String: URL] = [:]
+  /// The files outside the run directory that may be asked for too, as they were when the run began.
+  private var offered: [String: (path: String, identity: FileIdentity)] = [:]
 
   struct UploadKey: Hashable {
     let worker: UInt64
@@ -87,21 +89,32 @@ final class ArtifactStore {
     return (try? sha256(of: url)) == artifact.sha256
   }
 
-  /// The bytes of a file that a worker wants, or why it cannot have them.
+  /// Lets a file outside the run directory be asked for by its content; one that is not there is passed over.
+  func offer(_ file: RunPlan.OfferedFile) {
+    let path = file.file.path
+    if let identity = FileIdentity(path: path) { offered[file.sha256] = (path, identity) }
+  }
+
+  /// The bytes of a file that a worker wants, or why it cannot have them. Only the content counts: no name that a worker
+  /// says becomes a path.
   func read(_ want: DownloadWant) -> Result<[UInt8], ServiceError> {
-    guard let url = known[want.artifact.sha256] else {
-      return .failure(ServiceError("the coordinator has no \(want.artifact.name) with the content that was asked for"))
+    let offer = offered[want.artifact.sha256]
+    guard let path = known[want.artifact.sha256]?.path ?? offer?.path else {
+      return .failure(ServiceError("this run has no \(want.artifact.name) with the content that was asked for"))
     }
-    let handle = open(url.path, O_RDONLY | O_CLOEXEC)
-    guard handle >= 0 else { return .failure(ServiceError("\(url.path) cannot be read by the coordinator")) }
+    let handle = open(path, O_RDONLY | O_CLOEXEC)
+    guard handle >= 0 else { return .failure(ServiceError("\(path) cannot be read by the coordinator")) }
     defer { close(handle) }
+    guard path != offer?.path || FileIdentity(handle) == offer?.identity else {
+      return .failure(ServiceError("\(path) has changed since the coordinator started; restore it"))
+    }
     var result = -1
     let bytes = [UInt8](unsafeUninitializedCapacity: want.count) { buffer, count in
       repeat { result = pread(handle, buffer.baseAddress, want.count, want.offset) } while result < 0 && errno == EINTR
       count = max(0, result)
     }
     guard bytes.count == want.count else {
-      return .failure(ServiceError("\(url.path) is shorter than it was; restore it, or run the same command again"))
+      return .failure(ServiceError("\(path) is shorter than it was; restore it, or run the same command again"))
     }
     return .success(bytes)
   }

@@ -84,6 +84,7 @@ public final class CoordinatorService: @unchecked Sendable {
     }
     try ledger.keepShared(shared)
     for artifact in shared { store.register(artifact) }
+    for file in plan.offered { store.offer(file) }
 
     let contents = try Self.check(ledger.contents(), ledger, store, options)
     (staged, checkpoints) = (contents.staged, contents.checkpoints)

@@ -22,6 +22,11 @@ public protocol JobContext: AnyObject, Sendable {
   ///
   /// - Throws: `JobCancelled`; `ServiceError` for a name that is not among the job's inputs.
   func input(_ name: String) throws -> URL
+  /// Fetches content that the run offers (`RunPlan.offered`) into a file, whose bytes the caller checks. Goes on while
+  /// the worker drains.
+  ///
+  /// - Throws: `JobCancelled`; `ServiceError` for content that is not offered, `FileProblem` if it cannot be written.
+  func download(_ content: ArtifactReference, to file: URL) throws
   /// A local, read-only file with the latest checkpoint of this job, whichever worker saved it; nil at a first start.
   /// In a group, every member gets the same one.
   ///
@@ -42,6 +47,10 @@ public protocol JobContext: AnyObject, Sendable {
   /// - Throws: `JobCancelled` when the job must stop. If its reason is `draining`, save a checkpoint before passing the
   ///   error on: within a few seconds.
   func progress(_ progress: JobProgress) throws
+  /// Whether the job should go on, for those who wait; a worker that drains lets them.
+  ///
+  /// - Throws: `JobCancelled`.
+  func check() throws
   /// Writes metrics of an epoch to the ledger; a repeated epoch replaces its values.
   ///
   /// - Throws: `JobCancelled`.

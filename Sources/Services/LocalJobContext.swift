@@ -52,12 +52,16 @@ final class LocalJobContext: JobContext {
 
   func cancel(_ reason: JobCancelled) { state.withLock { $0.cancelled = reason } }
 
-  private func check() throws { if let reason = state.withLock({ $0.cancelled }) { throw reason } }
+  func check() throws { if let reason = state.withLock({ $0.cancelled }) { throw reason } }
 
   func input(_ name: String) throws -> URL {
     try check()
     guard let file = inputs[name] else { throw ServiceError("job \(job.id) has no input named \(name)") }
     return file
+  }
+
+  func download(_ content: ArtifactReference, to file: URL) throws {
+    preconditionFailure("job \(job.id) runs where the data is")
   }
 
   func checkpoint() throws -> URL? {

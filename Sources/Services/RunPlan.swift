@@ -17,6 +17,20 @@ public struct RunPlan: Sendable {
     }
   }
 
+  /// A file that workers may ask for by its content, whatever their job is: a sample, where a worker does not see it.
+  public struct OfferedFile: Sendable, Hashable {
+    /// The content's SHA-256.
+    public var sha256: String
+    /// Where it is. It must not change while the run goes on: a file that did is refused.
+    public var file: URL
+
+    /// Offers a file.
+    public init(sha256: String, file: URL) {
+      self.sha256 = sha256
+      self.file = file
+    }
+  }
+
   /// A name for people.
   public var name: String
   /// What the run was made from: a run directory belongs to one hash for ever.
@@ -25,13 +39,18 @@ public struct RunPlan: Sendable {
   public var jobs: [JobSpec]
   /// The files that every worker gets when it joins.
   public var shared: [SharedFile]
+  /// The files that workers may ask for, and nothing else on this machine.
+  public var offered: [OfferedFile]
 
   /// Describes a run.
-  public init(name: String, experimentHash: String, jobs: [JobSpec], shared: [SharedFile] = []) {
+  public init(
+    name: String, experimentHash: String, jobs: [JobSpec], shared: [SharedFile] = [], offered: [OfferedFile] = []
+  ) {
     self.name = name
     self.experimentHash = experimentHash
     self.jobs = jobs
     self.shared = shared
+    self.offered = offered
   }
 }
 

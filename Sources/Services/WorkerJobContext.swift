@@ -34,7 +34,7 @@ final class WorkerJobContext: JobContext {
     let token = assign.token
     do {
       try makeFolder(directory)
-      try check()
+      try check(evenDraining: true)
       try runner.run(assign.job, self)
       let published = state.withLock { $0.published }
       let names = Set(published.map(\.name))
@@ -49,7 +49,8 @@ final class WorkerJobContext: JobContext {
       let sentence = "\(error)"
       // A full disk is this machine's fault, not the job's: another worker may do better.
       let isOurs =
-        sentence.contains(String(cString: strerror(ENOSPC))) || sentence.contains(String(cString: strerror(EDQUOT)))
+        (error as? FileProblem)?.isFull == true || sentence.contains(String(cString: strerror(ENOSPC)))
+        || sentence.contains(String(cString: strerror(EDQUOT)))
       requests.put(.failed(token: token, isOurs ? .worker : .failed, sentence: sentence))
     }
     try? FileManager.default.removeItem(at: directory)
@@ -65,7 +66,9 @@ final class WorkerJobContext: JobContext {
     }
   }
 
-  private func check(evenDraining: Bool = true) throws {
+  func check() throws { try check(evenDraining: false) }
+
+  private func check(evenDraining: Bool) throws {
     guard let reason = state.withLock({ $0.cancelled }) else { return }
     if reason.reason != .draining || evenDraining { throw reason }
   }
@@ -78,7 +81,7 @@ final class WorkerJobContext: JobContext {
   }
 
   private func fetch(_ artifact: ArtifactReference, as name: String) throws -> URL {
-    try check()
+    try check(evenDraining: true)
     let file = try cache.file(artifact) { temporary in
       let answer = Answer<Void>()
       requests.put(.download(artifact, token: assign.token, to: temporary, answer))
@@ -94,6 +97,13 @@ final class WorkerJobContext: JobContext {
       throw ServiceError("job \(assign.job.id) has no input named \(name)")
     }
     return try fetch(artifact, as: "inputs/\(name)")
+  }
+
+  func download(_ content: ArtifactReference, to file: URL) throws {
+    try check(evenDraining: false)
+    let answer = Answer<Void>()
+    requests.put(.download(content, token: assign.token, to: file, answer))
+    try wait(answer, evenDraining: false)
   }
 
   func checkpoint() throws -> URL? {
@@ -130,11 +140,11 @@ final class WorkerJobContext: JobContext {
 
   func progress(_ progress: JobProgress) throws {
     state.withLock { $0.progress = progress }
-    try check()
+    try check(evenDraining: true)
   }
 
   func record(metrics: [String: Double], epoch: Int) throws {
-    try check()
+    try check(evenDraining: true)
     guard assign.rank == 0 else { return }
     requests.put(
       .metrics(
@@ -163,7 +173,7 @@ final class WorkerJobContext: JobContext {
     func reduce(step: Int, sums: [ShardTree.Sum], shards: Int) throws -> [Float] {
       precondition(
         Set(sums.map(\.values.count)).count <= 1, "GroupReducer: sums of one step have different lengths")
-      try context.check()
+      try context.check(evenDraining: true)
       let answer = Answer<[Float]>()
       context.requests.put(
         .reduce(job: context.assign.job.id, token: context.assign.token, step: step, sums: sums, shards: shards, answer)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Glibc
 import ShardTree
@@ -83,6 +84,7 @@ final class DownloadExchange {
   let answer: Answer<Void>
   private let transfer: UInt64
   private let handle: Int32
+  private let path: String
   private var received = 0
   private var asked = 0
 
@@ -90,6 +92,7 @@ final class DownloadExchange {
     handle = open(file.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard handle >= 0 else { return nil }
     (self.artifact, self.token, self.transfer, self.answer) = (artifact, token, transfer, answer)
+    path = file.path
   }
 
   deinit { close(handle) }
@@ -113,7 +116,7 @@ final class DownloadExchange {
 
   /// Takes a piece; a damaged or unexpected one is asked for again.
   ///
-  /// - Throws: `ServiceError` if it cannot be written.
+  /// - Throws: `FileProblem` if it cannot be written.
   func take(_ chunk: DownloadChunk, _ bytes: [UInt8]) throws {
     let count = min(Packet.frameLimit, artifact.size - received)
     guard chunk.offset == received, bytes.count == count, crc32c(bytes) == chunk.crc else {
@@ -125,7 +128,10 @@ final class DownloadExchange {
       let result = bytes.withUnsafeBytes { pwrite(handle, $0.baseAddress! + done, count - done, received + done) }
       if result < 0 && errno == EINTR { continue }
       guard result > 0 else {
-        throw ServiceError("\(artifact.name) cannot be stored on this machine: \(String(cString: strerror(errno)))")
+        let code = errno
+        throw FileProblem(
+          path: path, reason: "\(artifact.name) cannot be stored: \(String(cString: strerror(code)))",
+          advice: "free some space on this machine", isFull: code == ENOSPC || code == EDQUOT)
       }
       done += result
     }

@@ -248,11 +248,11 @@ public final class WorkerService: @unchecked Sendable {
     }
     contexts[token]?.cancel(reason)
     if let reduction = reductions.removeValue(forKey: token) { reduction.answer.put(.failure(reason)) }
+    guard reason.reason != .draining else { return }  // the last step is still done, and its checkpoint goes out
     for (transfer, download) in downloads where download.token == token {
       downloads[transfer] = nil
       download.answer.put(.failure(reason))
     }
-    guard reason.reason != .draining else { return }  // the last checkpoint still goes out
     for (transfer, upload) in uploads where upload.begin.token == token {
       uploads[transfer] = nil
       upload.answer.put(.failure(reason))

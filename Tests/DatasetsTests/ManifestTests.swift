@@ -86,6 +86,8 @@ import Testing
     )
     data.samples[0].sha256 = "00ff"
     data.samples[0].bytes = 12
+    let contents = [3, 9].map { FileContent(sha256: String(repeating: "\($0)", count: 64), bytes: $0) }
+    data.samples[0].contents = contents
     data.samples[1].problem = "no, \"really\""
     let url = folder.url.appendingPathComponent("run/samples.csv")
     try SampleTable.write(data, to: url)
@@ -93,6 +95,8 @@ import Testing
     #expect(data.samples.map(\.line) == [2, 4])
     for index in data.samples.indices { data.samples[index].line = nil }
     #expect(back.samples == data.samples && back.extraColumns == ["camera"])
+    #expect(back.samples[0].content(of: "b.wav") == contents[1])
+    #expect(back.samples[1].content(of: "r.png") == nil)
   }
 
   @Test func `and another one join into one data set`() throws {
@@ -125,7 +129,13 @@ import Testing
     let other = try DataRoots([source], overrides: ["clips": there.url.path])
     #expect(other.file(sample, .audio)?.path == there.url.path + "/x/a.wav" && other.file(sample, .video) == nil)
     #expect(throws: DatasetError.self) { try DataRoots([source], overrides: ["clisp": "/"]) }
-    #expect(throws: DatasetError.self) { try DataRoots([source], overrides: ["clips": "/no/such/folder"]) }
+    let nowhere = ["clips": "/no/such/folder"]
+    #expect(throws: DatasetError.self) { try DataRoots([source], overrides: nowhere) }
+    // Where files are fetched, the experiment's own path may be missing, but not one that was given.
+    let missing = DataSource(name: "clips", path: "/no/such/manifest.csv")
+    #expect(throws: DatasetError.self) { try DataRoots([missing]) }
+    #expect(try DataRoots([missing], mayLack: true).file(sample, .audio) != nil)
+    #expect(throws: DatasetError.self) { try DataRoots([missing], overrides: nowhere, mayLack: true) }
   }
 }
 

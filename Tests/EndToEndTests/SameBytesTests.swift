@@ -51,15 +51,20 @@ final class SmallCluster {
       errors: log("coordinator-\(started).err"))
   }
 
-  func startWorker() throws {
+  /// Starts a worker where the data is, or in a folder without any, with a cache of its own of so many bytes.
+  func startWorker(withoutData limit: String? = nil, _ more: [String] = []) throws {
     let name = "w\(workers.count + 1)"
+    let place = limit == nil ? folder : folder.appending(path: "elsewhere")
+    try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+    let options =
+      limit.map { ["--cache-limit", $0, "--weights", "backbone=\(folder.appending(path: "weights").path)"] } ?? []
     workers.append(
       try Program.start(
         [
           "worker", "--coordinator", address, "--threads", "1", "--name", name, "--cache",
-          folder.appending(path: "cache").path,
-        ] + (keys.map { ["--key", $0.appending(path: "\(name).key").path] } ?? []),
-        in: folder, output: log("\(name).out"), errors: log("\(name).err")))
+          place.appending(path: "cache").path,
+        ] + options + more + (keys.map { ["--key", $0.appending(path: "\(name).key").path] } ?? []),
+        in: place, output: log("\(name).out"), errors: log("\(name).err")))
   }
 
   private func log(_ name: String) -> URL { folder.appending(path: "\(run.lastPathComponent)-\(name)") }
@@ -144,6 +149,7 @@ final class SmallCluster {
     try expectSame(shared, expected)
 
     try expectSame(withKeys(folder), expected)
+    try expectSame(withoutData(folder), expected)
 
     let report = try String(contentsOf: shared.run.appending(path: "report.html"), encoding: .utf8)
     #expect(report.contains("</html>"))
@@ -206,6 +212,30 @@ final class SmallCluster {
     usleep(5_000_000)  // longer than a lease: the stopped worker's job is somebody else's by now
     kill(cluster.workers[0].processIdentifier, SIGCONT)
     #expect(try cluster.finish() == 0)
+    return cluster
+  }
+
+  /// A run whose workers do not see the data, or see other files in its place: they fetch it into a cache that they share
+  /// and that is too small for everything.
+  private func withoutData(_ folder: URL) throws -> SmallCluster {
+    let cluster = SmallCluster(folder, run: "fetched")
+    let other = folder.appending(path: "elsewhere")
+    try cluster.startCoordinator()
+    for _ in 0..<2 { try cluster.startWorker(withoutData: "8M") }
+    let changed = folder.appending(path: "changed")
+    try FileManager.default.copyItem(at: folder.appending(path: "sample"), to: changed)
+    let names = try FileManager.default.subpathsOfDirectory(atPath: changed.path).filter { $0.hasSuffix(".mp4") }
+    for name in names { try Data("something else".utf8).write(to: changed.appending(path: name)) }
+    try cluster.startWorker(withoutData: "8M", ["--data", "sample=\(changed.appending(path: "manifest.csv").path)"])
+    #expect(try cluster.finish() == 0)
+    for name in ["w1", "w2", "w3"] {
+      let text = cluster.tail("\(name).err")
+      #expect(text.contains("samples: fetched ") && text.contains("from the coordinator"), "\(text)")
+    }
+    let kept = FileManager.default.enumerator(at: other.appending(path: "cache"), includingPropertiesForKeys: nil)!
+      .compactMap { try? ($0 as? URL)?.resourceValues(forKeys: [.fileSizeKey, .isRegularFileKey]) }
+      .filter { $0.isRegularFile == true }.compactMap(\.fileSize)
+    #expect(kept.count > 48 && kept.reduce(0, +) <= 8_100_000, "\(kept.count) files, \(kept.reduce(0, +)) bytes")
     return cluster
   }
 

@@ -2,6 +2,7 @@ import Files
 import Foundation
 import Media
 import Models
+import Synchronization
 import Testing
 
 @testable import Training
@@ -53,8 +54,39 @@ enum MediaErrorStub {
     #expect(input.cacheKey == Preprocessing.frames(.init(count: 3, size: 4, mean: [0, 0, 0])).cacheKey)
   }
 
+  /// Files that come from elsewhere, and a place with or without room.
+  private struct Elsewhere: SampleFiles {
+    let hasRoom: Bool
+    let asked = Counter()
+    func with<Result>(_ item: ModelSample, _ body: (URL) throws -> Result) throws -> Result {
+      asked.add()
+      return try body(URL(filePath: "/fetched/\(item.id)"))
+    }
+    func mayKeep(_ bytes: Int) -> Bool { hasRoom }
+    func used(_ kept: URL) {}
+  }
+
+  @Test(arguments: [true, false]) func `asks for a file only where nothing is kept`(hasRoom: Bool) throws {
+    let folder = try TemporaryFolder()
+    let files = Elsewhere(hasRoom: hasRoom)
+    let cache = SampleCache(folder.url.appending(path: "cache"), files: files) { file, _ in
+      guard file.path.hasPrefix("/fetched/") else { throw MediaErrorStub.damaged(file) }
+      return TinyTask.pictures(5)
+    }
+    for _ in 0..<3 {
+      #expect(try cache.sample(of: TinyTask.sample(5), input: input) == .ready(TinyTask.pictures(5)))
+    }
+    #expect(files.asked.value == (hasRoom ? 1 : 3))
+  }
+
   @Test func `reads floats as they were written`() throws {
     let sample = PreparedSample([1.5, -.infinity, 0x1p-140], shape: [3, 1])
     #expect(PreparedSample(encoded: sample.encoded()) == sample)
   }
+}
+
+private final class Counter: Sendable {
+  private let count = Mutex(0)
+  func add() { count.withLock { $0 += 1 } }
+  var value: Int { count.withLock { $0 } }
 }

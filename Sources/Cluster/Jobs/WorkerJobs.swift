@@ -13,7 +13,7 @@ import Wire
 final class WorkerJobs: JobRunner {
   private let inputs: RunInputs
   private let roots: DataRoots
-  private let cache: SampleCache
+  private let source: SampleSource
   // Each job has one thread.
   private let jobsAtOnce: Int
   private let weightPaths: [String: String]
@@ -21,26 +21,35 @@ final class WorkerJobs: JobRunner {
   private let detectors: FaceDetectors
 
   /// Reads the run's shared files; `data` and `weights` say where data sets and weights folders lie on this machine.
-  init(shared: URL, data: [String: String], weights: [String: String], cache: URL, jobsAtOnce: Int) throws {
+  init(shared: URL, data: [String: String], weights: [String: String], cache: CacheFolder, jobsAtOnce: Int) throws {
     (self.jobsAtOnce, weightPaths) = (jobsAtOnce, weights)
     inputs = try RunInputs(folder: shared)
-    roots = try DataRoots(inputs.experiment.data, overrides: data)
+    // What this machine does not have, the coordinator does.
+    roots = try DataRoots(inputs.experiment.data, overrides: data, mayLack: true)
+    source = SampleSource(cache)
     detectors = FaceDetectors(networks: [shared.appending(path: RunFiles.detectors)])
-    self.cache = SampleCache(cache, detectors: detectors)
   }
 
   func run(_ job: JobSpec, _ context: any JobContext) throws {
+    let files = try source.files(for: context)
+    let cache = SampleCache(source.folder.url, files: files, detectors: detectors)
+    defer { files.counts.sentence.map { context.log("samples: \($0)") } }
     switch RunGraph.Kind(rawValue: job.kind) {
-    case .prepare: try prepare(part: job.number("part"), parts: job.number("parts"), context)
-    case .train: try train(inputs.entry(job.text("model")), fold: job.number("fold"), context)
-    case .score: try score(inputs.entry(job.text("model")), fold: job.number("fold"), context)
+    case .prepare: try prepare(part: job.number("part"), parts: job.number("parts"), cache, files, context)
+    case .train: try train(inputs.entry(job.text("model")), fold: job.number("fold"), cache, files, context)
+    case .score: try score(inputs.entry(job.text("model")), fold: job.number("fold"), cache, context)
     case .fuse, .merge, nil: preconditionFailure("a worker was given the job \(job.id)")
     }
   }
 
+  /// Where this process's samples came from.
+  var counts: SampleSource.Counts { source.counts }
+
   /// Decodes every `parts`-th sample for every architecture of the experiment, into the cache: faces found and cut out,
   /// silence trimmed, where the experiment asks for it. What an earlier attempt or run has left there is not made again.
-  private func prepare(part: Int, parts: Int, _ context: any JobContext) throws {
+  private func prepare(
+    part: Int, parts: Int, _ cache: SampleCache, _ files: JobFiles, _ context: any JobContext
+  ) throws {
     let mine = inputs.dataset.samples.indices.filter { $0 % parts == part }.map { inputs.dataset.samples[$0] }
     var wanted: [(modality: InputModality, input: Preprocessing)] = []
     for entry in inputs.experiment.trained {
@@ -49,8 +58,8 @@ final class WorkerJobs: JobRunner {
     }
     var tally = PreparationTally()
     for (index, sample) in mine.enumerated() {
-      try context.progress(
-        JobProgress(phase: "prepare", step: index, steps: mine.count, message: tally.sentence))
+      let message = [tally.sentence, files.counts.fetching].compactMap(\.self).joined(separator: ", ")
+      try context.progress(JobProgress(phase: "prepare", step: index, steps: mine.count, message: message))
       guard sample.problem == nil else { continue }
       for (modality, input) in wanted {
         guard let item = ModelSample(sample, modality: modality, roots: roots) else { continue }
@@ -105,7 +114,9 @@ final class WorkerJobs: JobRunner {
     return try weights(entry).map { try architecture.configured(by: $0.url) } ?? architecture
   }
 
-  private func train(_ entry: Experiment.ModelEntry, fold: Int, _ context: any JobContext) throws {
+  private func train(
+    _ entry: Experiment.ModelEntry, fold: Int, _ cache: SampleCache, _ files: JobFiles, _ context: any JobContext
+  ) throws {
     let job = try trainingJob(entry, fold: fold)
     var trainer = Trainer(job, cache: cache)
     trainer.threads = 1
@@ -117,7 +128,7 @@ final class WorkerJobs: JobRunner {
       try context.progress(
         JobProgress(
           phase: progress.phase, epoch: progress.epoch, step: progress.step, steps: progress.steps,
-          message: progress.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? ""))
+          message: progress.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? files.counts.fetching ?? ""))
     }
     trainer.onCheckpoint = { try context.saveCheckpoint($0) }
     trainer.onEpoch = { epoch in
@@ -148,7 +159,8 @@ final class WorkerJobs: JobRunner {
       validation: samples(.validation))
   }
 
-  private func score(_ entry: Experiment.ModelEntry, fold: Int, _ context: any JobContext) throws {
+  private func score(_ entry: Experiment.ModelEntry, fold: Int, _ cache: SampleCache, _ context: any JobContext) throws
+  {
     let scorer = try Scorer(contentsOf: context.input(RunFiles.model(entry.name, fold)), cache: cache)
     let table = try FoldScoring(inputs: inputs, roots: roots).score(entry, fold: fold, with: scorer) { done, all in
       try context.progress(JobProgress(phase: "score", step: done, steps: all))

@@ -12,7 +12,7 @@ public struct ManifestLayout: DatasetLayout {
   /// The reader.
   public init() {}
 
-  /// Columns with a meaning; `sha256`, `bytes`, `modalities`, `root` and `problem` are those that `samples.csv` adds.
+  /// Columns with a meaning; `sha256`, `bytes`, `contents`, `modalities`, `root` and `problem` are those that `samples.csv` adds.
   public static let columns = [
     "path", "label", "type", "image", "audio", "video", "audio_label", "visual_label", "identity", "source", "group",
     "split", "dataset", "intervals", "weight",
@@ -36,7 +36,7 @@ public struct ManifestLayout: DatasetLayout {
 
 /// Reads and writes tables of samples: manifests, and the `samples.csv` of a run.
 public enum SampleTable {
-  static let scanned = ["root", "sha256", "bytes", "modalities", "problem"]
+  static let scanned = ["root", "sha256", "bytes", "contents", "modalities", "problem"]
 
   /// Writes `samples.csv`: all columns of a manifest, what the scan found, then the extra columns.
   ///
@@ -52,8 +52,8 @@ public enum SampleTable {
         "\(sample.weight)",
       ]
       let found = [
-        sample.root, sample.sha256 ?? "", sample.bytes.map(String.init) ?? "", sample.modalities.text,
-        sample.problem ?? "",
+        sample.root, sample.sha256 ?? "", sample.bytes.map(String.init) ?? "", FileContent.text(sample.contents),
+        sample.modalities.text, sample.problem ?? "",
       ]
       file.append(manifest + found + sample.extra)
     }
@@ -86,7 +86,7 @@ private struct Parser {
   private let places: [String: Int]
   private let path, label: Int
   private let type, image, audio, video, audioLabel, visualLabel, identity, source, group, split, dataset: Int?
-  private let intervals, weight, root, sha256, bytes, modalities, problem: Int?
+  private let intervals, weight, root, sha256, bytes, contents, modalities, problem: Int?
   private var lines: [SampleKey: Int32] = [:]
 
   init(_ header: [String], file: String, options: LayoutOptions, isOurs: Bool) throws {
@@ -139,6 +139,7 @@ private struct Parser {
     root = places["root"]
     sha256 = places["sha256"]
     bytes = places["bytes"]
+    contents = places["contents"]
     modalities = places["modalities"]
     problem = places["problem"]
     self.places = places
@@ -203,6 +204,12 @@ private struct Parser {
     if !isOurs { sample.line = line }
     sample.sha256 = text(sha256)
     sample.bytes = text(bytes).flatMap(Int.init)
+    if let text = text(contents) {
+      guard let list = FileContent.list(text) else {
+        throw failure("contents \"\(text)\" are not hash:bytes;hash:bytes")
+      }
+      sample.contents = list
+    }
     sample.problem = text(problem)
     if let text = text(modalities) {
       guard let list = Modalities(text: text) else { throw failure("modalities \"\(text)\" are not known") }

@@ -15,6 +15,8 @@ public struct ModelSample: Sendable, Hashable {
   public var file: URL
   /// SHA-256 of the content, if known; found by reading the file otherwise.
   public var digest: String?
+  /// What the file itself has in it, if the sample was scanned; `digest` is that of all files of a sample.
+  public var content: FileContent?
   /// The label for this modality; nil when unknown.
   public var label: Label?
   /// Its weight in the loss.
@@ -23,10 +25,11 @@ public struct ModelSample: Sendable, Hashable {
   /// The stream that a model of `modality` sees; nil when the sample does not offer it.
   public init?(_ sample: Sample, modality: InputModality, roots: DataRoots) {
     let modality = Modality(rawValue: modality.rawValue)!
-    guard let file = roots.file(sample, modality) else { return nil }
+    guard let path = sample.path(for: modality) else { return nil }
     id = sample.id
     dataset = sample.dataset
-    self.file = file
+    file = roots.url(sample, path)
+    content = sample.content(of: path)
     // A table's digest is that of all files of the sample, in order; it names one stream as well, as the cache's key
     // also holds what is read from it.
     digest = sample.sha256
@@ -36,7 +39,7 @@ public struct ModelSample: Sendable, Hashable {
 
   /// A file from outside, without a label.
   public init(file: URL) {
-    (id, dataset, self.file, digest, label, weight) = (file.lastPathComponent, "", file, nil, nil, 1)
+    (id, dataset, self.file, digest, content, label, weight) = (file.lastPathComponent, "", file, nil, nil, nil, 1)
   }
 
   /// A sample from its parts.
@@ -44,7 +47,7 @@ public struct ModelSample: Sendable, Hashable {
     id: String, dataset: String = "", file: URL, digest: String? = nil, label: Label? = nil, weight: Double = 1
   ) {
     (self.id, self.dataset, self.file) = (id, dataset, file)
-    (self.digest, self.label, self.weight) = (digest, label, weight)
+    (self.digest, content, self.label, self.weight) = (digest, nil, label, weight)
   }
 
   /// Unique over all data sets; what random streams are keyed by.

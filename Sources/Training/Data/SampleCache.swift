@@ -28,22 +28,29 @@ public struct SampleCache: Sendable {
   static let revision = 1
 
   private let folder: URL
+  private let files: any SampleFiles
   private let decode: @Sendable (URL, Preprocessing) throws -> PreparedSample
 
-  /// A cache in `folder`, which is made when first needed; `detectors` find the faces of models that want them.
-  public init(_ folder: URL, detectors: FaceDetectors = FaceDetectors()) {
-    self.init(folder, decode: Preparer(detectors: detectors).sample)
+  /// A cache in `folder`, which is made when first needed, of samples whose files `files` gives; `detectors` find the
+  /// faces of models that want them.
+  public init(_ folder: URL, files: any SampleFiles = LocalFiles(), detectors: FaceDetectors = FaceDetectors()) {
+    self.init(folder, files: files, decode: Preparer(detectors: detectors).sample)
   }
 
-  init(_ folder: URL, decode: @escaping @Sendable (URL, Preprocessing) throws -> PreparedSample) {
-    (self.folder, self.decode) = (folder, decode)
+  init(
+    _ folder: URL, files: any SampleFiles = LocalFiles(),
+    decode: @escaping @Sendable (URL, Preprocessing) throws -> PreparedSample
+  ) {
+    (self.folder, self.files, self.decode) = (folder, files, decode)
   }
 
   /// The sample, from the cache or decoded now and kept.
   ///
   /// - Throws: when the file is missing or unreadable, or the cache's folder cannot be written.
   public func sample(of item: ModelSample, input: Preprocessing) throws -> Entry {
-    try entry(of: item, key: input.cacheKey) { try Self.decoded(item, input: input, decode) }
+    try entry(of: item, key: input.cacheKey, isNeeded: false) {
+      try files.with(item) { file in try Self.decoded(file, input: input, decode) }
+    }
   }
 
   /// What is kept of a sample; nil when it has not been decoded yet.
@@ -52,12 +59,16 @@ public struct SampleCache: Sendable {
   public func kept(_ item: ModelSample, input: Preprocessing) throws -> Entry? { try kept(item, key: input.cacheKey) }
 
   /// What is kept of a sample under a key that names everything that decides it, or what `make` gives now, kept.
-  func entry(of item: ModelSample, key: String, make: () throws -> Entry) throws -> Entry {
+  ///
+  /// - Parameter isNeeded: whether it must be kept; otherwise, where there is no room, it is made every time.
+  func entry(of item: ModelSample, key: String, isNeeded: Bool, make: () throws -> Entry) throws -> Entry {
     if let entry = try kept(item, key: key) { return entry }
     let entry = try make()
     let (kept, refused) = try places(item, key)
     switch entry {
-    case .ready(let sample): try writeAtomically(sample.encoded(), to: kept)
+    case .ready(let sample):
+      let bytes = sample.encoded()
+      if try files.mayKeep(bytes.count) || isNeeded { try writeAtomically(bytes, to: kept) }
     case .failed(let reason): try writeAtomically(reason, to: refused)
     }
     return entry
@@ -66,7 +77,10 @@ public struct SampleCache: Sendable {
   /// What is kept of a sample under a key; nil when there is nothing, or it is damaged.
   func kept(_ item: ModelSample, key: String) throws -> Entry? {
     let (kept, refused) = try places(item, key)
-    if let bytes = try? readFile(kept), let sample = PreparedSample(encoded: bytes) { return .ready(sample) }
+    if let bytes = try? readFile(kept), let sample = PreparedSample(encoded: bytes) {
+      files.used(kept)
+      return .ready(sample)
+    }
     if let bytes = try? readFile(refused), let reason = String(validating: bytes, as: UTF8.self), !reason.isEmpty {
       return .failed(reason)
     }
@@ -79,12 +93,12 @@ public struct SampleCache: Sendable {
     return (base.appending(path: "\(digest).sample"), base.appending(path: "\(digest).failed"))
   }
 
-  /// The sample, decoded now and not kept.
+  /// A file, decoded now and not kept.
   static func decoded(
-    _ item: ModelSample, input: Preprocessing, _ decode: (URL, Preprocessing) throws -> PreparedSample
+    _ file: URL, input: Preprocessing, _ decode: (URL, Preprocessing) throws -> PreparedSample
   ) throws -> Entry {
     do {
-      return .ready(try decode(item.file, input))
+      return .ready(try decode(file, input))
     } catch let error as MediaError where error.code != .unreadable {
       return .failed(error.reason)
     }

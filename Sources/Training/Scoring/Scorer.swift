@@ -80,6 +80,6 @@ public final class Scorer: @unchecked Sendable {
 
   private func entry(_ sample: ModelSample) throws -> SampleCache.Entry {
     if let cache { return try cache.sample(of: sample, input: description.input) }
-    return try SampleCache.decoded(sample, input: description.input, preparer.sample)
+    return try SampleCache.decoded(sample.file, input: description.input, preparer.sample)
   }
 }

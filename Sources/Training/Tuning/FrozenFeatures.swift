@@ -25,7 +25,7 @@ struct FrozenFeatures: @unchecked Sendable {
 
   /// A sample's features, from the cache or computed now: `[parts, features]`.
   func make(_ sample: ModelSample) throws -> SampleCache.Entry {
-    try cache.entry(of: sample, key: key) {
+    try cache.entry(of: sample, key: key, isNeeded: true) {
       switch try cache.sample(of: sample, input: job.input) {
       case .failed(let reason): return .failed(reason)
       case .ready(let prepared):

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 
 struct DatasetsStats: ParsableCommand {
@@ -37,7 +38,8 @@ struct DatasetsStats: ParsableCommand {
       let shown = counts.prefix(20).map { "\($0.name) \($0.count)" }.joined(separator: ", ")
       return counts.count > 20 ? "\(shown), and \(counts.count - 20) more" : shown
     }
-    print("\(list(found.datasets)): \(found.groups) groups, \(found.identities) identities, \(size(found.bytes))")
+    let size = ByteSize.text(found.bytes)
+    print("\(list(found.datasets)): \(found.groups) groups, \(found.identities) identities, \(size)")
     print(found.overall.line)
     for balance in found.modalities { print(balance.line) }
     if !found.types.isEmpty {
@@ -55,12 +57,5 @@ struct DatasetsStats: ParsableCommand {
       let example = dataset.samples.first { $0.problem == problem.name }?.id ?? ""
       print("  \(problem.count): \(problem.name) (\(example))")
     }
-  }
-
-  private func size(_ bytes: Int) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB"]
-    var (value, unit) = (Double(bytes), 0)
-    while value >= 1000, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
-    return unit == 0 ? "\(bytes) bytes" : "\((value * 10).rounded() / 10) \(units[unit])"
   }
 }

@@ -56,7 +56,6 @@ class Cascades : public dk_faces {
       for (int x = 0; x < width; x++)
         to[x] = uint8_t((19595 * from[3 * x] + 38470 * from[3 * x + 1] + 7471 * from[3 * x + 2] + 32768) >> 16);
     }
-    cv::equalizeHist(grey, grey);
     std::vector<dk_face> faces;
     std::vector<cv::Rect> boxes;
     add(detect(frontal_, grey, smallest, 4), boxes);
@@ -108,7 +107,7 @@ class Cascades : public dk_faces {
     cv::Size window = cascade.getOriginalWindowSize();
     int side = std::max(smallest, std::max(window.width, window.height));
     if (grey.cols < side || grey.rows < side) return {};
-    cascade.detectMultiScale(grey, boxes, counts, 1.1, neighbours, 0, cv::Size(side, side));
+    cascade.detectMultiScale(grey, boxes, counts, 1.07, neighbours, 0, cv::Size(side, side));
     std::vector<Candidate> found;
     for (size_t i = 0; i < boxes.size(); i++) found.push_back({boxes[i], i < counts.size() ? counts[i] : 0});
     std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {

@@ -48,8 +48,9 @@ public struct Face: Sendable, Hashable {
   /// Middle of its box.
   public var centre: Point { corner + Point(width / 2, height / 2) }
 
-  /// The side of a square that stands for its box.
-  public var side: Double { max(width, height) }
+  /// The side of a square that stands for its box. YuNet's boxes are higher than wide, and the mean comes near to the
+  /// squares of the cascades.
+  public var side: Double { (width + height) / 2 }
 
   /// The common area of two boxes as a share of what they cover together.
   public func overlap(_ other: Face) -> Double {

@@ -9,6 +9,8 @@ public final class FaceDetectors: Sendable {
   private let known = Mutex<[String: DetectorFiles]>([:])
   private let idle = Mutex<[String: [Lent]]>([:])
 
+  private let searches = Mutex<[(key: String, search: FaceSearch)]>([])
+
   // Sendable by this invariant: whoever took it out of `idle` is the only one to use it.
   private struct Lent: @unchecked Sendable { let detector: FaceDetector }
 
@@ -59,5 +61,26 @@ public final class FaceDetectors: Sendable {
     let detector = try idle.withLock { $0[files.hash]?.popLast() } ?? Lent(detector: FaceDetector(files))
     defer { idle.withLock { $0[files.hash, default: []].append(detector) } }
     return try body(detector.detector)
+  }
+
+  /// The search of a file as it was made a while ago, for another model's crops, or made now. Only the last few are kept.
+  ///
+  /// - Throws: what `make` throws.
+  func search(_ file: URL, smallest: Double, _ files: DetectorFiles, _ make: () throws -> FaceSearch) throws
+    -> FaceSearch
+  {
+    var status = stat()
+    guard stat(file.path, &status) == 0 else { return try make() }
+    // A file that was written over has another time, size or number.
+    let key =
+      "\(status.st_dev) \(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec) \(status.st_mtim.tv_nsec) "
+      + "\(status.st_ctim.tv_sec) \(status.st_ctim.tv_nsec) \(smallest) \(files.hash)"
+    if let known = searches.withLock({ $0.first { $0.key == key } }) { return known.search }
+    let search = try make()
+    searches.withLock {
+      $0.append((key, search))
+      if $0.count > 32 { $0.removeFirst() }
+    }
+    return search
   }
 }

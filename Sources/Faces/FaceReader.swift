@@ -19,11 +19,12 @@ public final class FaceReader {
   static let mostSearches = 600
 
   /// The main face; nil if there is none.
-  public let face: FaceTrack?
+  public var face: FaceTrack? { search.face }
   /// Other faces, seen in at least a quarter as many frames as the main one.
-  public let otherFaces: Int
+  public var otherFaces: Int { search.otherFaces }
   /// How many frames were searched.
-  public let searched: Int
+  public var searched: Int { search.searched }
+  private let search: FaceSearch
   private let reader: MediaReader
   private let picture: ImagePixels?
   private let length: Double
@@ -39,26 +40,23 @@ public final class FaceReader {
     let isPicture = reader.facts.kind == .image
     picture = isPicture ? try reader.image() : nil
     length = isPicture ? 0 : try reader.videoLength()
-    let count = max(1, min(Self.mostSearches, Int((length * Self.searchesPerSecond).rounded(.up))))
-    let (reader, picture) = (reader, picture)
-    let frames = try detectors.with(files) { detector in
-      let search = { (picture: ImagePixels) in Result { try detector.faces(in: picture, smallest: settings.smallest) } }
-      if let picture { return [(faces: try search(picture).get(), time: 0.0)] }
-      var frames: [(faces: [Face], time: Double)] = []
-      for found in try reader.frames(count: count, transform: { picture, _ in search(picture) }) {
-        // A video with few frames gives some of them twice.
-        if frames.last?.time == found.time { continue }
-        frames.append((try found.value.get(), found.time))
+    let (reader, picture, length) = (reader, picture, length)
+    search = try detectors.search(file, smallest: settings.smallest, files) {
+      try detectors.with(files) { detector in
+        let faces = { (picture: ImagePixels) in
+          Result { try detector.faces(in: picture, smallest: settings.smallest) }
+        }
+        if let picture { return FaceSearch([(try faces(picture).get(), 0)], step: 0) }
+        let count = max(1, min(Self.mostSearches, Int((length * Self.searchesPerSecond).rounded(.up))))
+        var frames: [(faces: [Face], time: Double)] = []
+        for found in try reader.frames(count: count, transform: { picture, _ in faces(picture) }) {
+          // A video with few frames gives some of them twice.
+          if frames.last?.time == found.time { continue }
+          frames.append((try found.value.get(), found.time))
+        }
+        return FaceSearch(frames, step: length / Double(count))
       }
-      return frames
     }
-    searched = frames.count
-    let tracks = FaceTracker(step: length / Double(count)).tracks(frames)
-    // One sighting among many frames is a detector's mistake.
-    let least = frames.count >= 4 ? 2 : 1
-    let main = tracks.first { $0.count >= least }
-    face = main
-    otherFaces = main.map { main in tracks.count { $0.count >= least && 4 * $0.count >= main.count } - 1 } ?? 0
   }
 
   /// Crops evenly spaced over the time in which the face is seen; a picture gives one.

@@ -71,9 +71,9 @@ import Testing
     #expect(distance(eyes.right, Point(104, 72)) < 0.01 && distance(eyes.left, Point(120, 72)) < 0.01)
     #expect(distance(try #require(face.mouth), Point(112, 88)) < 0.01)
     #expect(try faces(Portrait.picture, files).isEmpty)
-    // A picture of twice the size gives everything twice as large, whatever the network sees of it.
+    // A larger picture is shrunk for the network, and its faces are as much larger.
     let twice = try faces(green.resized(width: 1600, height: 1200, filter: .nearest), files)
-    #expect(twice.allSatisfy { $0.width > 100 })
+    #expect(!twice.isEmpty && twice.allSatisfy { $0.width > 99.9 })
   }
 
   @Test func `says what is wrong with files that are no detectors`() throws {

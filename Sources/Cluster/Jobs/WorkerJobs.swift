@@ -58,8 +58,9 @@ final class WorkerJobs: JobRunner {
     }
     var tally = PreparationTally()
     for (index, sample) in mine.enumerated() {
-      let message = [tally.sentence, files.counts.fetching].compactMap(\.self).joined(separator: ", ")
-      try context.progress(JobProgress(phase: "prepare", step: index, steps: mine.count, message: message))
+      let message = [tally.sentence, files.counts.fetching ?? "", "now \(sample.id)"].filter { !$0.isEmpty }
+      try context.progress(
+        JobProgress(phase: "prepare", step: index, steps: mine.count, message: message.joined(separator: "; ")))
       guard sample.problem == nil else { continue }
       for (modality, input) in wanted {
         guard let item = ModelSample(sample, modality: modality, roots: roots) else { continue }

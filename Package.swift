@@ -125,7 +125,8 @@ for (name, imports) in layers where chosen.contains(name) {
       name: "\(name)Tests", dependencies: dependencies([name] + imports + ["TestSupport"]), swiftSettings: settings))
 }
 if chosen.contains("unmask") {
-  targets.append(.testTarget(name: endToEnd, dependencies: ["unmask", "TestSupport"], swiftSettings: settings))
+  targets.append(
+    .testTarget(name: endToEnd, dependencies: ["unmask", "Media", "TestSupport"], swiftSettings: settings))
 }
 
 let package = Package(

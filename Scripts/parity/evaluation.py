@@ -179,6 +179,45 @@ with tempfile.TemporaryDirectory() as folder:
     check("temperature log loss", found["temperature"]["log_loss"],
           metrics.log_loss(y[t], 1 / (1 + np.exp(-beta * logit[t]))), 1e-6)
 
+    # Frames of recordings: each for itself, and recordings by every rule.
+    n, frames = 120, 7
+    y = rng.random(n) < 0.5
+    p = stats.norm.cdf(rng.normal(np.where(y, 0.4, -0.4)[:, None], 1, (n, frames)))
+    kind = np.where(y, np.where(np.arange(n) % 3 == 0, "A1", "A2"), "")
+    path = folder / "frames.csv"
+    path.write_text("video,label,type,score,frame\n" + "".join(
+        f"{i},{'fake' if y[i] else 'real'},{kind[i]},{float(p[i, k])!r},{k}\n" for i in range(n) for k in range(frames)))
+    found = run("evaluate", str(path), "--column", "sample=video", "--resamples", "0", "--threshold", "0.5")[0]
+    check("frame AUC", found["frames"]["area"], metrics.roc_auc_score(np.repeat(y, frames), p.ravel()))
+    check("frame AP", found["frames"]["metrics"]["average_precision"],
+          metrics.average_precision_score(np.repeat(y, frames), p.ravel()))
+    check("frame recall", found["frames"]["metrics"]["recall"], (p[y] >= 0.5).mean())
+    top = np.sort(p, axis=1)[:, -(frames // 4):].mean(1)
+    joined = {"mean": p.mean(1), "median": np.median(p, 1), "max": p.max(1), "min": p.min(1), "top-k": top,
+              "noisy-or": 1 - (1 - p).prod(1)}
+    for rule in found["frames"]["rules"]:
+        check("sample AUC by " + rule["rule"], rule["area"], metrics.roc_auc_score(y, joined[rule["rule"]]))
+    check("sample AUC", found["area"], metrics.roc_auc_score(y, joined["mean"]))
+    for attack in found["kinds"]:
+        own = kind == attack["type"]
+        check("EER of a kind", attack["eer"], reference_eer(-joined["mean"][~y], -joined["mean"][own]))
+        check("AUC of a kind", attack["auc"], metrics.roc_auc_score(y[own | ~y], joined["mean"][own | ~y]))
+    for bins_, edges in (("equal_width", width), ("equal_mass", mass)):
+        for bin_ in found["reliability"]["none"][bins_]["bins"]:
+            members = edges(joined["mean"])[bin_["index"]]
+            check("reliability bin", bin_["accuracy"], y[members].mean())
+            check("reliability score", bin_["confidence"], joined["mean"][members].mean())
+
+    # Infinities, denormals and huge numbers rank as any others.
+    odd = np.array([np.inf, -np.inf, 1e308, -1e308, 5e-324, 0.0, -0.0, 1e-300, np.inf, 2.0])
+    y = np.array([1, 0, 1, 0, 1, 0, 1, 0, 0, 1], bool)
+    path = folder / "odd.csv"
+    path.write_text("label,score\n" + "".join(f"{'fake' if f else 'real'},{float(s)!r}\n" for f, s in zip(y, odd)))
+    found = run("evaluate", str(path), "--resamples", "0")[0]["pooled"]
+    rank = stats.rankdata(odd)
+    check("AUC of odd numbers", found["auc"], metrics.roc_auc_score(y, rank))
+    check("AP of odd numbers", found["average_precision"], metrics.average_precision_score(y, rank))
+
     # Three models on eight folds.
     n, folds = 480, 8
     y, fold = rng.random(n) < 0.5, np.arange(n) % folds

@@ -131,9 +131,7 @@ public final class CoordinatorProcess: Sendable {
     try writeAtomically(json, to: known)
     try place(RunFiles.samples) { try SampleTable.write(inputs.dataset, to: $0) }
     try place(RunFiles.folds) { try FoldTable.write(inputs.plan, of: inputs.dataset, to: $0) }
-    let yaml = try Yams.dump(object: JSONSerialization.jsonObject(with: Data(json)), sortKeys: true)
-    try writeAtomically(
-      "# The experiment with every default filled in.\n" + yaml, to: directory.appending(path: RunFiles.experimentYAML))
+    try writeAtomically(experiment.yaml(), to: directory.appending(path: RunFiles.experimentYAML))
   }
 
   /// Writes a shared file, or checks that the data still gives the same one.

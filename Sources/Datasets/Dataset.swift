@@ -65,7 +65,10 @@ public struct Dataset: Sendable {
 
   /// Several data entries as one; extra columns are united.
   ///
-  /// - Throws: `DatasetError` when two entries have the same name or list the same sample of the same data set.
+  /// Data sets of the same name in two entries stay one, unless both list a sample of the same name: then they are called
+  /// as their entries are.
+  ///
+  /// - Throws: `DatasetError` when two entries have the same name, or such a sample still stands in two of them.
   public init(joining parts: [Dataset]) throws {
     if parts.count == 1 {
       self = parts[0]
@@ -88,6 +91,12 @@ public struct Dataset: Sendable {
         sample.extra = places.map { $0.map { sample.extra[$0] } ?? "" }
         joined.append(sample)
       }
+    }
+    // Manifests of two sets may call both alike and name their samples alike: then each goes by its entry's name.
+    let firstRoot = Dictionary(joined.map { (SampleKey($0), $0.root) }, uniquingKeysWith: { first, _ in first })
+    let unclear = Set(joined.filter { firstRoot[SampleKey($0)] != $0.root }.map(\.dataset))
+    for index in joined.indices where unclear.contains(joined[index].dataset) {
+      joined[index].dataset = joined[index].root
     }
     self.init(samples: joined, extraColumns: columns)
     var seen: Set<SampleKey> = []

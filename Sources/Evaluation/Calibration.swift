@@ -134,6 +134,26 @@ public enum Calibration {
   }
 }
 
+/// Reliability of P(fake) in bins of equal width and, as a check, of equal counts.
+public struct ReliabilityTables: Sendable, Hashable, Encodable {
+  /// 15 bins of equal width; the non-empty ones.
+  public let equalWidth: Calibration.Reliability
+  /// 15 bins of nearly equal counts.
+  public let equalMass: Calibration.Reliability
+
+  enum CodingKeys: String, CodingKey {
+    case equalWidth = "equal_width", equalMass = "equal_mass"
+  }
+
+  /// - Returns: nil without items.
+  public init?(_ probabilities: [Double], fake: [Bool]) {
+    guard let width = Calibration.reliability(probabilities, right: fake),
+      let mass = Calibration.equalMassReliability(probabilities, right: fake)
+    else { return nil }
+    (equalWidth, equalMass) = (width, mass)
+  }
+}
+
 /// ln(1 + eˣ) without overflow.
 func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
 

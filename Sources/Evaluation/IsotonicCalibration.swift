@@ -8,6 +8,17 @@ public struct IsotonicCalibration: Sendable, Hashable, Codable {
   /// Frequencies of "fake" there, never falling.
   public let frequencies: [Double]
 
+  /// A known map.
+  ///
+  /// - Returns: nil when the scores do not rise or the frequencies fall.
+  public init?(scores: [Double], frequencies: [Double]) {
+    guard !scores.isEmpty, scores.count == frequencies.count,
+      zip(scores, scores.dropFirst()).allSatisfy({ $0 < $1 }),
+      zip(frequencies, frequencies.dropFirst()).allSatisfy({ $0 <= $1 })
+    else { return nil }
+    (self.scores, self.frequencies) = (scores, frequencies)
+  }
+
   /// Fits on validation scores.
   ///
   /// - Returns: nil with one class only.

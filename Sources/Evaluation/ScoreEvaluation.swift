@@ -36,6 +36,10 @@ public struct ScoreEvaluation: Sendable, Encodable {
   public let spreads: [String: Spread]
   /// AUC of the real rows against each kind of fake.
   public let kinds: [Kind]
+  /// Share of fakes by probability, as scored and after each calibration; empty where scores are no probabilities.
+  public let reliability: [String: ReliabilityTables]
+  /// The frames, windows or clips that the rows were made of, where they were.
+  public var frames: FrameLevel?
   /// What a reader should know.
   public let warnings: [String]
 
@@ -85,6 +89,15 @@ public struct ScoreEvaluation: Sendable, Encodable {
     public let auc: Measure
     /// Its interval.
     public let delong: Interval?
+    /// Equal error rate of all folds' rows together, ASVspoof's algorithm.
+    public let equalErrorRate: Measure
+    /// Costs in front of a speaker verification system, with the share of this attack that it lets in.
+    public let tandem: TandemCosts?
+
+    enum CodingKeys: String, CodingKey {
+      case type, fakes, reals, auc, delong, tandem
+      case equalErrorRate = "eer"
+    }
   }
 
   /// Evaluates rows of one model.
@@ -126,7 +139,9 @@ public struct ScoreEvaluation: Sendable, Encodable {
       throw EvaluationError("\(model) has no test rows; give a score file with part test, or without the column part")
     }
     if let twice = Self.firstDouble(rows, tests) {
-      throw EvaluationError("\(model) has two test rows of sample \(twice); give one score a sample")
+      throw EvaluationError(
+        "\(model) has two test rows of sample \(twice); give one score a sample, name a column frame, or choose folds with --fold"
+      )
     }
     self.model = model
     failed = reasons
@@ -200,7 +215,12 @@ public struct ScoreEvaluation: Sendable, Encodable {
         scores: scores, fake: fake, strata: single ? nil : scored.map { rows[$0].fold },
         groups: groups.map { Self.dense(scored.map { rows[$0].id }, $0) })
     }
-    calibrated = probabilities ? Self.calibrated(folds.map { parts[$0]! }, confusion: sum) : [:]
+    let maps = probabilities ? Self.calibrated(folds.map { parts[$0]! }) : (scores: [:], fake: [])
+    // Decisions do not change: thresholds were chosen on the scores as they are.
+    calibrated = maps.scores.mapValues { MetricValues(ScoredItems(scores: $0, fake: maps.fake, confusion: sum)) }
+    var tables = maps.scores.compactMapValues { ReliabilityTables($0, fake: maps.fake) }
+    if probabilities { tables[ScoreCalibration.Method.none.rawValue] = ReliabilityTables(scores, fake: fake) }
+    reliability = tables
     if let verification { tandem = TandemCosts(all.ranked, verification) }
     let tied = all.ranked.tiedShare
     if tied > 0.1 {
@@ -210,7 +230,7 @@ public struct ScoreEvaluation: Sendable, Encodable {
     }
     if let oneClass = all.ranked.oneClass { notes.append("\(oneClass): what compares the classes is undefined") }
     warnings = notes
-    kinds = Self.kinds(rows, scored)
+    kinds = Self.kinds(rows, scored, verification)
   }
 
   /// Scores of one part of one fold.
@@ -231,7 +251,9 @@ public struct ScoreEvaluation: Sendable, Encodable {
   }
 
   /// Every kind of fake against the real rows, pairs of one fold only.
-  private static func kinds(_ rows: [ScoreRow], _ scored: [Int]) -> [Kind] {
+  private static func kinds(
+    _ rows: [ScoreRow], _ scored: [Int], _ verification: VerificationRates?
+  ) -> [Kind] {
     // Folds and kinds by number: rows of one kind lie together in most files.
     var names: [String: Int] = [:]
     var last = (type: "", number: 0)
@@ -257,31 +279,34 @@ public struct ScoreEvaluation: Sendable, Encodable {
       let folds = Set(sorted.keys).union(byKind[number].keys).sorted().map { fold in
         RankedScores(falling: descending(byKind[number][fold] ?? []), reals: sorted[fold] ?? [])
       }
+      let all =
+        folds.count == 1
+        ? folds[0] : RankedScores(fakes: byKind[number].values.flatMap(\.self), reals: reals.values.flatMap(\.self))
       return Kind(
-        type: name, fakes: folds.reduce(0) { $0 + $1.positives }, reals: folds.reduce(0) { $0 + $1.negatives },
-        auc: areaWithin(folds), delong: DeLong(folds)?.interval())
+        type: name, fakes: all.positives, reals: all.negatives, auc: areaWithin(folds),
+        delong: DeLong(folds)?.interval(),
+        equalErrorRate: all.referenceEqualErrorRate.map { .defined($0.rate) }
+          ?? .undefined(all.oneClass ?? "there are no scores"),
+        tandem: verification.map { TandemCosts(all, $0.against(name)) })
     }
   }
 
-  /// Metrics after calibration, fold by fold on validation rows; only where every fold has both classes there.
-  private static func calibrated(_ folds: [FoldRows], confusion: ConfusionMatrix) -> [String: MetricValues] {
+  /// Test scores after calibration, fold by fold on validation rows; only where every fold has both classes there.
+  private static func calibrated(_ folds: [FoldRows]) -> (scores: [String: [Double]], fake: [Bool]) {
     var scores: [String: [Double]] = [:]
-    var fake: [Bool] = []
     for fold in folds {
       let validation = fold.validation
+      guard validation.fake.contains(true), validation.fake.contains(false) else { return ([:], []) }
       let logits = validation.allLogits ?? validation.scores.map(logit)
       let tested = fold.test.allLogits ?? fold.test.scores.map(logit)
-      guard let temperature = Temperature(fitting: logits, fake: validation.fake),
-        let isotonic = IsotonicCalibration(fitting: validation.scores, fake: validation.fake)
-      else { return [:] }
-      let platt = PlattScaling(fitting: logits, fake: validation.fake)
-      scores["temperature", default: []] += tested.map { sigmoid(temperature.apply($0)) }
-      scores["platt", default: []] += tested.map { sigmoid(platt.apply($0)) }
-      scores["isotonic", default: []] += fold.test.scores.map(isotonic.apply)
-      fake += fold.test.fake
+      for method in [ScoreCalibration.Method.temperature, .platt] {
+        let map = ScoreCalibration(method, fitting: logits, fake: validation.fake)
+        scores[method.rawValue, default: []] += tested.map { sigmoid(map.apply(logit: $0)) }
+      }
+      let isotonic = IsotonicCalibration(fitting: validation.scores, fake: validation.fake)!
+      scores[ScoreCalibration.Method.isotonic.rawValue, default: []] += fold.test.scores.map(isotonic.apply)
     }
-    // Decisions do not change: thresholds were chosen on the scores as they are.
-    return scores.mapValues { MetricValues(ScoredItems(scores: $0, fake: fake, confusion: confusion)) }
+    return (scores, folds.flatMap(\.test.fake))
   }
 
   /// The first sample that two of these rows name.

@@ -53,14 +53,17 @@ public struct ScoreRow: Sendable, Hashable, Codable {
   public var logit: Double?
   /// Why there is no score; empty when there is one.
   public var reason: String
+  /// Which frame, window or clip of the sample the score is of, from 0; nil where it is the whole sample's.
+  public var frame: Int?
 
   /// Makes a row.
   public init(
     sample: String, dataset: String, fold: Int, part: Part, label: Truth, type: String = "", model: String,
-    score: Double?, logit: Double? = nil, reason: String = ""
+    score: Double?, logit: Double? = nil, reason: String = "", frame: Int? = nil
   ) {
     (self.sample, self.dataset, self.fold, self.part, self.label) = (sample, dataset, fold, part, label)
     (self.type, self.model, self.score, self.logit, self.reason) = (type, model, score, logit, reason)
+    self.frame = frame
   }
 
   /// The sample's full name.
@@ -71,12 +74,15 @@ public struct ScoreRow: Sendable, Hashable, Codable {
   public var logitOrDerived: Double? { logit ?? score.map(Evaluation.logit) }
 }
 
-/// Reading and writing of score files: `sample,dataset,fold,part,label,type,model,score,logit,reason`.
+/// Reading and writing of score files: `sample,dataset,fold,part,label,type,model,score,logit,reason`. Files of single frames,
+/// windows or clips have a column `frame` too.
 public enum ScoreFile {
   /// The columns, in this order.
   public static let columns = [
     "sample", "dataset", "fold", "part", "label", "type", "model", "score", "logit", "reason",
   ]
+  /// The column of files with several scores a sample.
+  public static let frameColumn = "frame"
 
   /// How another tool's columns are to be read.
   public struct Mapping: Sendable, Hashable {
@@ -106,10 +112,10 @@ public enum ScoreFile {
     _ table: CSVReader, name: String, model: String, _ mapping: Mapping = Mapping()
   ) throws -> [ScoreRow] {
     for (ours, theirs) in mapping.names.sorted(by: { $0.key < $1.key }) {
-      guard columns.contains(ours) else {
+      guard columns.contains(ours) || ours == frameColumn else {
         throw EvaluationError(
-          "there is no score column \"\(ours)\" to map \"\(theirs)\" to; the columns are \(columns.joined(separator: ", "))"
-        )
+          "there is no score column \"\(ours)\" to map \"\(theirs)\" to; the columns are "
+            + (columns + [frameColumn]).joined(separator: ", "))
       }
       _ = try table.column(theirs)
     }
@@ -118,10 +124,11 @@ public enum ScoreFile {
     let score = try table.column(mapping.names["score"] ?? "score")
     let (sample, dataset, fold, part) = (position("sample"), position("dataset"), position("fold"), position("part"))
     let (type, modelColumn, logitColumn) = (position("type"), position("model"), position("logit"))
-    let reason = position("reason")
+    let (reason, frame) = (position("reason"), position(frameColumn))
     var rows: [ScoreRow] = []
     // Most tables have one data set and model and a few kinds: equal neighbours share one text.
     var (datasets, types, models, reasons) = (LastText(), LastText(), LastText(), LastText())
+    var others: Set<String> = []  // labels that are not the fake one
     let fakeNumber = mapping.fakeLabel.flatMap(Double.init)
     try table.forEachRecord { line, fields in
       func fail(_ what: String) -> EvaluationError { EvaluationError("\(name):\(line): \(what)") }
@@ -145,6 +152,7 @@ public enum ScoreFile {
         } else {
           truth = fields.equals(label, fake) ? .fake : .real
         }
+        if truth == .real, others.count < 5 { others.insert(fields[label]) }
       } else if fields.equals(label, "fake") {
         truth = .fake
       } else if fields.equals(label, "real") {
@@ -154,6 +162,10 @@ public enum ScoreFile {
       }
       guard let foldNumber = fold.map({ fields.isEmpty($0) ? 0 : fields.integer($0) }) ?? 0 else {
         throw fail("fold \"\(fields[fold!])\" is not a whole number")
+      }
+      var frameNumber: Int?
+      if let frame, !fields.isEmpty(frame) {
+        frameNumber = fields.integer(frame) ?? rows.count  // names are numbered by their order
       }
       var partValue = Part.test
       if let part, !fields.isEmpty(part), !fields.equals(part, "test") {
@@ -169,7 +181,12 @@ public enum ScoreFile {
           fold: foldNumber, part: partValue, label: truth, type: type.map { types.text(fields, $0) } ?? "",
           model: modelColumn.map { models.text(fields, $0) } ?? model, score: value,
           logit: try number(logitColumn, "logit").map { mapping.higherIsReal ? -$0 : $0 },
-          reason: value == nil && why.isEmpty ? "no score" : why))
+          reason: value == nil && why.isEmpty ? "no score" : why, frame: frameNumber))
+    }
+    if let fake = mapping.fakeLabel, !rows.isEmpty, !rows.contains(where: \.isFake) {
+      throw EvaluationError(
+        "\(name): no row has the label \"\(fake)\", which was to mean fake; the labels there are "
+          + others.sorted().map { "\"\($0)\"" }.joined(separator: ", "))
     }
     // The complement of probabilities, not their negative: they stay probabilities.
     if mapping.higherIsReal, rows.allSatisfy({ $0.score.map { -1...0 ~= $0 } ?? true }) {
@@ -190,12 +207,14 @@ public enum ScoreFile {
 
   /// The rows as text; numbers in the shortest form that reads back to the same double.
   public static func text(_ rows: [ScoreRow]) -> String {
-    var table = CSVWriter(header: columns)
+    let hasFrames = rows.contains { $0.frame != nil }
+    var table = CSVWriter(header: columns + (hasFrames ? [frameColumn] : []))
     for row in rows {
-      table.append([
+      let cells = [
         row.sample, row.dataset, "\(row.fold)", row.part.rawValue, row.label.rawValue, row.type, row.model,
         row.score.map { "\($0)" } ?? "", row.logit.map { "\($0)" } ?? "", row.reason,
-      ])
+      ]
+      table.append(hasFrames ? cells + [row.frame.map { "\($0)" } ?? ""] : cells)
     }
     return table.text
   }

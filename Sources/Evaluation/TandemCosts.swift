@@ -8,10 +8,12 @@ public struct VerificationScores: Sendable {
   public var nontarget: [Double]
   /// Spoofed trials.
   public var spoof: [Double]
+  /// The attack of each spoofed trial, where they are known; else empty.
+  public var attacks: [String]
 
   /// Scores by kind of trial.
-  public init(target: [Double], nontarget: [Double], spoof: [Double]) {
-    (self.target, self.nontarget, self.spoof) = (target, nontarget, spoof)
+  public init(target: [Double], nontarget: [Double], spoof: [Double], attacks: [String] = []) {
+    (self.target, self.nontarget, self.spoof, self.attacks) = (target, nontarget, spoof, attacks)
   }
 
   /// The least a-DCF of these scores alone: one score has to keep out other people and fakes alike.
@@ -47,6 +49,21 @@ public struct VerificationRates: Sendable, Hashable, Codable {
   public private(set) var threshold: Double?
   /// The equal error rate there.
   public private(set) var equalErrorRate: Double?
+  /// The least a-DCF of the verification scores alone, where they were given.
+  public private(set) var minimumArchitectureAgnosticCost: Measure?
+  /// Share of each attack's trials that are let in, where attacks were known.
+  private(set) var spoofAcceptByAttack: [String: Double] = [:]
+
+  enum CodingKeys: String, CodingKey {
+    case miss, threshold
+    case falseAccept = "false_accept", spoofAccept = "spoof_accept", equalErrorRate = "eer"
+    case minimumArchitectureAgnosticCost = "min_a_dcf"
+  }
+
+  /// The rates in front of one attack; the attack's own share of trials let in where it was measured.
+  public func against(_ attack: String) -> VerificationRates {
+    VerificationRates(falseAccept: falseAccept, miss: miss, spoofAccept: spoofAcceptByAttack[attack] ?? spoofAccept)
+  }
 
   /// Known rates.
   public init(falseAccept: Double, miss: Double, spoofAccept: Double) {
@@ -72,6 +89,11 @@ public struct VerificationRates: Sendable, Hashable, Codable {
     miss = share(scores.target) { $0 < eer.threshold }
     spoofAccept = 1 - share(scores.spoof) { $0 < eer.threshold }
     (threshold, equalErrorRate) = (eer.threshold, eer.rate)
+    minimumArchitectureAgnosticCost = scores.minimumArchitectureAgnosticCost
+    guard scores.attacks.count == scores.spoof.count else { return }
+    spoofAcceptByAttack = Dictionary(grouping: scores.spoof.indices) { scores.attacks[$0] }.mapValues { trials in
+      share(trials.map { scores.spoof[$0] }) { $0 >= eer.threshold }
+    }
   }
 
   /// Reads `asvspoof5`, or `FALSE-ACCEPT:MISS:SPOOF-ACCEPT`.

@@ -46,11 +46,6 @@ public struct Temperature: Sendable, Hashable, Codable {
 
   /// The calibrated logit.
   public func apply(_ logit: Double) -> Double { logit / value }
-
-  /// P(fake) for a file that no fold has seen: the mean of the folds' calibrated logits.
-  public static func ensemble(_ logits: [(logit: Double, temperature: Temperature)]) -> Double? {
-    logits.isEmpty ? nil : sigmoid(mean(logits.map { $0.temperature.apply($0.logit) }))
-  }
 }
 
 /// A straight line through logits that makes probabilities match frequencies on validation scores: unlike `Temperature` it

@@ -13,10 +13,12 @@ extension VerificationScores {
     public var target: String
     /// Its text for spoofed trials; everything else is a non-target trial.
     public var spoof: String
+    /// The column with the attack of spoofed trials, if there is one.
+    public var attack: String?
 
     /// Columns by name.
-    public init(score: String, kind: String, target: String, spoof: String) {
-      (self.score, self.kind, self.target, self.spoof) = (score, kind, target, spoof)
+    public init(score: String, kind: String, target: String, spoof: String, attack: String? = nil) {
+      (self.score, self.kind, self.target, self.spoof, self.attack) = (score, kind, target, spoof, attack)
     }
   }
 
@@ -25,6 +27,7 @@ extension VerificationScores {
   /// - Throws: `FileProblem` or `EvaluationError` naming the line.
   public init(_ table: CSVReader, name: String, _ columns: Columns) throws {
     let (score, kind) = (try table.column(columns.score), try table.column(columns.kind))
+    let attack = columns.attack.flatMap(table.header.firstIndex(of:))
     self.init(target: [], nontarget: [], spoof: [])
     try table.forEachRow { line, fields in
       guard let value = Double(fields[score]), value.isFinite else {
@@ -37,6 +40,7 @@ extension VerificationScores {
       }
       if same(columns.spoof) {
         spoof.append(value)
+        if let attack { attacks.append(fields[attack]) }
       } else if same(columns.target) {
         target.append(value)
       } else {
@@ -46,7 +50,7 @@ extension VerificationScores {
   }
 
   /// Reads ASVspoof's listing: words apart by spaces, the last two of a line being `target`, `nontarget` or `spoof`, and the
-  /// score.
+  /// score; a word before them names a spoof's attack.
   ///
   /// - Throws: `FileProblem` or `EvaluationError` naming the line.
   public init(listing url: URL) throws {
@@ -61,7 +65,9 @@ extension VerificationScores {
       switch words[words.count - 2] {
       case "target": target.append(value)
       case "nontarget": nontarget.append(value)
-      case "spoof": spoof.append(value)
+      case "spoof":
+        spoof.append(value)
+        if words.count > 2 { attacks.append(String(words[words.count - 3])) }
       case let other:
         throw EvaluationError(
           "\(url.path):\(number + 1): \"\(other)\" is no kind of trial; it must be target, nontarget or spoof")

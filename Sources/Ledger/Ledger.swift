@@ -263,6 +263,30 @@ public final class Ledger {
     pending.removeFirst(waiting.count)
   }
 
+  // MARK: - Afterwards
+
+  /// Writes that a finished run's models of a fold scored a file that the fold had as test, outside of the run's own score
+  /// jobs. May be called while nobody or anybody has the run open.
+  ///
+  /// - Throws: `LedgerError` where the ledger cannot be written.
+  public static func noteTestPrediction(directory: URL, models: [String], fold: Int, file: String) throws {
+    let path = directory.appendingPathComponent("run.sqlite").path
+    try guarding(path) {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(5)
+      let database = try DatabaseQueue(path: path, configuration: configuration)
+      try migrator.migrate(database)
+      try database.write { database in
+        for model in models {
+          try database.execute(
+            sql: "INSERT INTO test_predictions (at, model, fold, file) VALUES (?, ?, ?, ?)",
+            arguments: [now, model, fold, file])
+        }
+      }
+      try database.close()
+    }
+  }
+
   // MARK: - Schema
 
   private static func claim(
@@ -304,6 +328,13 @@ public final class Ledger {
           CREATE TABLE metrics (job TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, value REAL, at REAL NOT NULL,
             PRIMARY KEY (job, epoch, name));
           CREATE TABLE events (id INTEGER PRIMARY KEY, at REAL NOT NULL, line TEXT NOT NULL);
+          """)
+    }
+    migrator.registerMigration("2") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE test_predictions (id INTEGER PRIMARY KEY, at REAL NOT NULL, model TEXT NOT NULL, fold INTEGER NOT NULL,
+            file TEXT NOT NULL);
           """)
     }
     return migrator

@@ -66,6 +66,16 @@ public struct LedgerReader {
     }
   }
 
+  /// How many test files a finished run's models have scored since, by model.
+  public func testPredictions() throws -> [String: Int] {
+    let known = try rows("SELECT name FROM sqlite_master WHERE name = 'test_predictions'") { $0["name"] as String }
+    guard !known.isEmpty else { return [:] }
+    let counts = try rows("SELECT model, COUNT(*) AS n FROM test_predictions GROUP BY model") {
+      ($0["model"] as String, $0["n"] as Int)
+    }
+    return Dictionary(uniqueKeysWithValues: counts)
+  }
+
   /// Jobs that are done, and those that were given up with the reason.
   public func jobs() throws -> [(id: String, isDone: Bool, why: String)] {
     try rows("SELECT * FROM jobs ORDER BY id") {

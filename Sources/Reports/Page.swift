@@ -11,16 +11,18 @@ struct Page {
   var pictures: [String: String] = [:]
 
   var html: String {
-    let sections: [(id: String, title: String, body: String)] =
-      [
-        ("comparison", "Comparison", comparison), ("kinds", "Kinds of fake", kinds),
-      ] + (analysis.cross.isEmpty ? [] : [("cross", "Across data sets and kinds", cross)])
-      + (analysis.seeds.isEmpty ? [] : [("seeds", "Over seeds", seeds)]) + [
-        ("figures", "Figures", figures), ("cases", "Failure cases", cases),
-        ("data", "Data, folds and leaks", data), ("thresholds", "Thresholds and calibration", thresholds),
-        ("tests", "Is the difference real?", tests), ("failures", "Failures", failures),
-        ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
-      ]
+    var sections: [(id: String, title: String, body: String)] = [("comparison", "Comparison", comparison)]
+    if !report.fusions.isEmpty { sections.append(("fusion", "Fusion", fusion)) }
+    sections.append(("kinds", "Kinds of fake", kinds))
+    if !analysis.cross.isEmpty { sections.append(("cross", "Across data", cross)) }
+    if !analysis.seeds.isEmpty { sections.append(("seeds", "Over seeds", seeds)) }
+    sections += [
+      ("tests", "Is the difference real?", tests), ("thresholds", "Thresholds", thresholds),
+      ("calibration", "Calibration", calibration), ("cases", "Failure cases", cases),
+      ("training", "Training", training),
+      ("data", "Data, folds and leaks", data), ("honesty", "Honesty", honesty), ("failures", "Failures", failures),
+      ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
+    ]
     let navigation = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
     let body = sections.map { "<section id=\"\($0.id)\"><h2>\($0.title)</h2>\n\($0.body)</section>\n" }.joined()
     return """
@@ -64,8 +66,8 @@ struct Page {
         " on the kinds that some model can see (\(escaped(analysis.visibleKinds.joined(separator: ", ")))), and of "
       text += "<b>\(area(chosen.allFakes.area))</b>\(range(chosen.allFakes.interval)) on all fakes"
     }
-    text += ".</p><p>It was chosen among \(candidates) models and fusions by its validation AUC; its test scores were "
-    text += "computed once and chose nothing. Brackets are 95 % intervals from \(analysis.groups) resampled groups.</p>"
+    text += ".</p><p>It was chosen among \(candidates) models and fusions by its validation AUC; test scores "
+    text += "\(scored) and chose nothing. Brackets are 95 % intervals from \(analysis.groups) resampled groups.</p>"
     if let single = analysis.bestSingle, single.name != chosen.name {
       let slice = analysis.headline(single)
       text += "<p>The best single model by validation, <b>\(escaped(single.name))</b>, reaches \(area(slice.area))"
@@ -80,6 +82,14 @@ struct Page {
       text += "</p>"
     }
     return text + tiles(chosen) + remarks
+  }
+
+  /// How often test scores were computed, in half a sentence.
+  var scored: String {
+    let again = report.testScorings.filter { $0.computed > $0.folds || $0.predicted > 0 }
+    guard !report.testScorings.isEmpty else { return "were used for nothing else" }
+    return again.isEmpty
+      ? "were computed once" : "were computed more than once (<a href=\"#honesty\">how often</a>)"
   }
 
   private func tiles(_ chosen: RunAnalysis.Entry) -> String {
@@ -141,50 +151,87 @@ struct Page {
   // MARK: Results
 
   private var comparison: String {
-    let metrics = ["accuracy", "precision", "recall", "f1", "auc", "eer"]
+    let metrics = RunAnalysis.compared.filter { $0 != "eer" }
     var table = HTMLTable(
       ["model", "modality"] + [
         "accuracy", "precision", "recall", "F1", "AUC", "EER", "AUC within folds", "training min",
         "parameters", "ms / sample",
-      ])
+      ], csv: "comparison_table.csv")
     for role in [RunAnalysis.Role.model, .fusion, .baseline] {
       for entry in analysis.entries where entry.role == role {
-        let pooled = entry.area
         let interval = entry.interval.map(bracket) ?? ""
         let detail = entry.architecture == entry.name ? "" : "<small>\(escaped(entry.architecture))</small>"
         var cells = ["<b>\(escaped(entry.name))</b>\(detail)", badge(entry)]
-        cells += metrics.map { spread(entry.spread($0 == "eer" ? "eer_interp" : $0)) }
-        cells.append(pooled.value.map { "\(number($0))<small>\(interval)</small>" } ?? undefined(pooled))
+        cells += metrics.map { spread(entry.spread($0)) }
+        cells.append(entry.area.value.map { "\(number($0))<small>\(interval)</small>" } ?? undefined(entry.area))
         cells.append(entry.facts?.trainingMinutes.map { number($0, 1) } ?? "–")
         cells.append(entry.facts?.parameters.map(grouped) ?? "–")
         cells.append(entry.facts?.inferenceMilliseconds.map { number($0, 1) } ?? "–")
-        table.append(cells, group: role.rawValue)
+        table.append(cells, group: role.rawValue, key: [entry.name])
       }
     }
-    return table.html
+    return drawn("final_comparison_chart") + table.html
       + "<p class=\"note\">Mean ± standard deviation over the folds' test parts; beside it the AUC over all pairs of a real and a "
-      + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models and baselines are judged by their own modality's "
-      + "label, fusions by the sample's. Decisions use each fold's own threshold. EER is interpolated on the ROC curve "
-      + "(<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in <code>Results/complete_results.csv</code>. "
-      + "Baselines: <i>constant</i> always answers fake; the others are what a few numbers and a linear model reach.</p>"
+      + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models "
+      + "and baselines are judged by their own modality's label, fusions by the sample's. Decisions use each fold's own "
+      + "threshold. EER is interpolated on the ROC curve (<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in "
+      + "<code>Results/comparison_table.csv</code>. Baselines: <i>constant</i> always answers fake; the others are what a few "
+      + "numbers and a linear model reach.</p>"
+      + drawn("roc_curves_all_models", "confusion_matrices")
+      + grid("image_models_comparison", "audio_models_comparison", "video_models_comparison") + frameLevel
+  }
+
+  /// Frames, windows and clips beside the samples that they are of.
+  private var frameLevel: String {
+    guard !analysis.frames.isEmpty else { return "" }
+    var table = HTMLTable(
+      ["model", "level", "count", "samples", "AUC", "EER"] + FrameRule.allCases.map { "sample AUC, \($0.rawValue)" },
+      csv: "frame_level_results.csv")
+    for frame in analysis.frames {
+      let level = frame.level
+      table.append(
+        [
+          "<b>\(escaped(frame.model))</b>", frame.unit, grouped(level.items), grouped(level.samples),
+          level.area.value.map { "\(number($0))<small>\(level.bootstrap.map(bracket) ?? "")</small>" }
+            ?? undefined(level.area), area(level.metrics["eer_interp"]),
+        ]
+          + FrameRule.allCases.map { rule in level.rules.first { $0.rule == rule }.map { area($0.area) } ?? "–" },
+        key: [frame.model])
+    }
+    return "<h3>Frames, windows and clips</h3>" + table.html
+      + "<p class=\"note\">Each frame, window or clip judged for itself (intervals draw groups, as frames of a sample are "
+      + "alike), and the samples under each rule that makes one score of their parts. Tables of the field mix both; the "
+      + "results above are of samples under the experiment's own rule. Scores: <code>Scores/frames/</code>.</p>"
+  }
+
+  private var fusion: String {
+    var rules = HTMLTable(["fusion", "rule", "of", "AUC, all fakes"], csv: "per_kind_results.csv")
+    for fusion in report.fusions {
+      let slice = analysis.entry(fusion.name)?.allFakes
+      rules.append(
+        [
+          "<b>\(escaped(fusion.name))</b>", "<span class=\"wrap\">\(escaped(fusion.rule.explanation))</span>",
+          escaped(fusion.models.joined(separator: ", ")),
+          slice.map { area($0.area) + "<small>\($0.interval.map(bracket) ?? "")</small>" } ?? "–",
+        ], key: [fusion.name])
+    }
+    return drawn("fusion_comparison") + rules.html
+      + "<p class=\"note\">What a fusion learns, it learns from the scores of its fold's validation part, which its models were not "
+      + "trained on. All numbers: <code>Results/fusion_comparison.csv</code>.</p>"
   }
 
   private var kinds: String {
     guard !analysis.kinds.isEmpty else { return "<p>The samples have no fakes.</p>" }
     let together = analysis.visibleKinds.count < analysis.kinds.count && analysis.visibleKinds.count > 1
     var table = HTMLTable(
-      ["model", "modality"] + analysis.kinds + (together ? ["the kinds some model can see"] : []) + ["all fakes"])
+      ["model", "modality"] + analysis.kinds + (together ? ["kinds some model can see"] : []) + ["all fakes"],
+      csv: "per_kind_results.csv")
     for entry in analysis.entries where entry.name != "constant" {
       table.append(
         ["<b>\(escaped(entry.name))</b>", badge(entry)]
-          + (entry.kinds + (together ? [entry.visibleFakes] : []) + [entry.allFakes]).map { slice in
-            guard let value = slice.area.value else { return undefined(slice.area) }
-            let chance = slice.interval?.contains(0.5) ?? true
-            let strength = Int((min(1, max(0, (value - 0.5) * 2)) * 100).rounded())
-            return
-              "<span class=\"heat\(chance ? " chance" : "")\(slice.seen ? "" : " unseen")\" style=\"--h:\(chance ? 0 : strength)%\">\(number(value))"
-              + "<small>\(slice.interval.map(bracket) ?? "")</small></span>"
-          }, group: entry.role.rawValue)
+          + (entry.kinds + (together ? [entry.visibleFakes] : []) + [entry.allFakes]).map(heat),
+        group: entry.role.rawValue,
+        key: [entry.name])
     }
     let counts = analysis.entries.first?.kinds.map { "\(escaped($0.name)) \($0.fakes)" }.joined(separator: ", ") ?? ""
     let visible =
@@ -195,11 +242,23 @@ struct Page {
       + "model cannot see this kind, since its modality is not manipulated there. \(visible) Fakes of each kind: \(counts).</p>"
   }
 
-  private var figures: String {
-    if let figuresMissing { return "<p>\(escaped(figuresMissing)).</p>" }
-    return drawings.map { figure, svg in
-      "<figure><div class=\"scroll\">\(PageStyle.inline(svg, figure))</div><figcaption>\(escaped(figure.caption)) "
-        + "<code>Figures/\(figure.name).svg</code></figcaption></figure>\n"
-    }.joined()
+  // MARK: Figures
+
+  /// Figures by name, one below the other; those that there was nothing to draw for are left out.
+  func drawn(_ names: String...) -> String { figures(names).joined() }
+
+  /// The same side by side where there is room.
+  func grid(_ names: String...) -> String {
+    let found = figures(names)
+    return found.isEmpty ? "" : "<div class=\"figures\">" + found.joined() + "</div>"
+  }
+
+  private func figures(_ names: [String]) -> [String] {
+    names.compactMap { name in
+      drawings.first { $0.figure.name == name }.map { figure, svg in
+        "<figure><div class=\"scroll\">\(PageStyle.inline(svg, figure))</div><figcaption>\(escaped(figure.caption)) "
+          + "<code>Figures/\(figure.name).svg</code></figcaption></figure>\n"
+      }
+    }
   }
 }

@@ -4,31 +4,44 @@ import Foundation
 /// The page's sections on other data sets, seeds, and single samples.
 extension Page {
   var cross: String {
-    let sets = Set(analysis.cross.map(\.testedOn)).sorted()
-    var table = HTMLTable(["model", "fold", "trained on"] + sets)
-    var order: [(model: String, fold: Int?)] = []
-    for result in analysis.cross where order.last.map({ $0.model != result.model || $0.fold != result.fold }) ?? true {
-      order.append((result.model, result.fold))
+    let cross = analysis.cross
+    let sets = Set(cross.map(\.testedOn)).sorted()
+    func ordered(_ names: [String]) -> [String] {
+      var seen: Set<String> = []
+      return names.filter { seen.insert($0).inserted }
     }
-    for row in order {
-      let cells = analysis.cross.filter { $0.model == row.model && $0.fold == row.fold }
-      table.append(
-        [
-          "<b>\(escaped(row.model))</b>", escaped(cells[0].name),
-          "<span class=\"wrap\">\(escaped(cells[0].trainedOn))</span>",
-        ]
-          + sets.map { set in
-            guard let slice = cells.first(where: { $0.testedOn == set })?.slice else { return "–" }
-            guard let value = slice.area.value else { return undefined(slice.area) }
-            let chance = slice.interval?.contains(0.5) ?? true
-            let strength = Int((min(1, max(0, (value - 0.5) * 2)) * 100).rounded())
-            return
-              "<span class=\"heat\(chance ? " chance" : "")\" style=\"--h:\(chance ? 0 : strength)%\">\(number(value))"
-              + "<small>\(slice.interval.map(bracket) ?? "")</small></span>"
-          }, group: row.model)
+    let models = ordered(cross.map(\.model))
+    // With one model a data set, a row says what it was trained on; otherwise models share rows, and columns say what was
+    // left out or tested on.
+    let isMatrix = report.foldProtocol == "cross-dataset"
+    func column(_ result: RunAnalysis.CrossResult) -> String {
+      guard !isMatrix, result.fold != nil else { return result.testedOn }
+      return sets.count > 1 && result.name != result.testedOn ? "\(result.name) on \(result.testedOn)" : result.name
     }
-    return "<p>Folds by the protocol <b>\(escaped(report.foldProtocol))</b>. Columns are the data sets tested on.</p>"
-      + table.html
+    let columns = ordered(cross.map(column))
+    var table = HTMLTable(["model"] + (isMatrix ? ["trained on"] : []) + columns, csv: "cross_evaluation.csv")
+    for model in models {
+      let own = cross.filter { $0.model == model }
+      for name in isMatrix ? ordered(own.map(\.trainedOn)) : [""] {
+        let cells = own.filter { !isMatrix || $0.trainedOn == name }
+        table.append(
+          ["<b>\(escaped(model))</b>"] + (isMatrix ? [escaped(name)] : [])
+            + columns.map { title in cells.first { column($0) == title }.map { heat($0.slice) } ?? "–" },
+          group: model, key: isMatrix ? [model, name] : [model])
+      }
+    }
+    let what =
+      switch report.foldProtocol {
+      case "cross-dataset":
+        "Each model was trained on one data set and tested on all: on the diagonal on people that it has not seen, beside it on "
+          + "another data set."
+      case "leave-one-type-out":
+        "In each fold one kind of fake was left out of training and validation, and tested: what a new kind of fake would meet."
+      case "leave-one-dataset-out":
+        "In each fold one data set was left out of training and validation, and tested."
+      default: "The models of all folds, by the data set that their test items are of."
+      }
+    return "<p>\(what)</p>" + drawn("cross_evaluation") + table.html
       + "<p class=\"note\">AUC by each model's own label with 95 % intervals over groups; without colour where the interval "
       + "contains 0.5. All of it: <code>Results/cross_evaluation.csv</code>.</p>"
   }
@@ -36,11 +49,11 @@ extension Page {
   var seeds: String {
     let metrics = ["accuracy", "balanced_accuracy", "f1", "average_precision", "eer_interp", "ece"]
     let titles = metrics.map { name in Metric.all.first { $0.name == name }!.title }
-    var table = HTMLTable(["model", "seeds", "AUC within folds"] + titles)
+    var table = HTMLTable(["model", "AUC within folds"] + titles, csv: "seeds.csv")
     for result in analysis.seeds {
       table.append(
-        ["<b>\(escaped(result.model))</b>", "\(result.seeds.count)", spread(result.area)]
-          + metrics.map { spread(result.spread($0)) })
+        ["<b>\(escaped(result.model))</b>", spread(result.area)]
+          + metrics.map { spread(result.spread($0)) }, key: [result.model])
     }
     let seeds = analysis.seeds.first?.seeds.map { "\($0.seed)" }.joined(separator: ", ") ?? ""
     return table.html

@@ -1,7 +1,7 @@
 import Evaluation
 import Foundation
 
-/// How the page looks, and the small formats that it is made of.
+/// How the page looks.
 enum PageStyle {
   static let css = """
 
@@ -29,6 +29,7 @@ enum PageStyle {
     .remarks{margin:1rem 0;padding:.8rem 1rem .8rem 2rem;background:var(--card);border:1px solid var(--line);
     border-left:3px solid var(--accent);border-radius:6px}.remarks li{margin:.2rem 0}
     .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
+    .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:0 1rem;align-items:start}
     table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
     th,td{padding:.42rem .6rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
     tr:last-child td{border-bottom:0}th{color:var(--soft);font-weight:600;font-size:.8rem;vertical-align:bottom;white-space:normal}th.n{min-width:4.2rem}
@@ -43,7 +44,7 @@ enum PageStyle {
     .unseen small{text-decoration:none;display:block}
     .verdict{font-weight:600}.verdict.good{color:var(--good)}.verdict.moderate{color:#a66a00}.verdict.severe{color:var(--warn)}
     @media (prefers-color-scheme:dark){.verdict.moderate{color:#e0b050}}
-    figure{margin:0 0 2rem}figure svg{display:block;width:100%;height:auto;margin:0 auto}figcaption{margin-top:.4rem}
+    figure{margin:1.2rem 0 1.6rem;min-width:0}figure svg{display:block;width:100%;height:auto;margin:0 auto}figcaption{margin-top:.4rem}
     .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));gap:.8rem}
     .case{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.7rem;min-width:0;overflow-wrap:anywhere}
     .case b,.case span,.case small{display:block;font-size:.85rem}.case span,.case small{color:var(--soft);font-size:.8rem}
@@ -51,7 +52,7 @@ enum PageStyle {
     code{font:.86em ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
     pre{margin:0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--line);border-radius:10px;overflow-x:auto;
     font:.82rem/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
-    details{margin:1rem 0}summary{cursor:pointer;color:var(--accent);margin-bottom:.5rem}
+    details{margin:1rem 0}details>.scroll,details>pre{margin-top:.5rem}summary{cursor:pointer;color:var(--accent);margin-bottom:.5rem}
     @media (max-width:640px){main{padding:1.4rem .9rem 3rem}h1{font-size:1.6rem}.lead{font-size:1.08rem}
     .tiles{grid-template-columns:1fr 1fr}.tile b{font-size:1.35rem}
     td:first-child{max-width:38vw;min-width:26vw}th,td{padding:.4rem .5rem}.heat{margin:-.4rem -.5rem;padding:.4rem .5rem}}
@@ -74,88 +75,6 @@ enum PageStyle {
     body = body.replacing("font-family=\"DejaVu Sans\"", with: "font-family=\"DejaVu Sans,Verdana,sans-serif\"")
     return "<svg viewBox=\"0 0 \(figure.width) \(figure.height)\" xmlns=\"http://www.w3.org/2000/svg\" "
       + "xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\" aria-label=\"\(escaped(figure.caption))\" "
-      + "style=\"max-width:\(figure.width)px;min-width:\(min(figure.width, 560))px\">" + body
+      + "style=\"max-width:\(figure.width)px;min-width:\(min(figure.width, 500))px\">" + body
   }
-}
-
-/// A table of the page. A column is set to the right when its cells are numbers.
-struct HTMLTable {
-  private let header: [String]
-  private var rows: [(cells: [String], group: String)] = []
-
-  /// Starts with titles, which are text.
-  init(_ header: [String]) { self.header = header }
-
-  /// Adds a row of HTML cells; a line is drawn where the group changes.
-  mutating func append(_ cells: [String], group: String = "") {
-    precondition(cells.count == header.count, "HTMLTable: \(cells.count) cells under \(header.count) columns")
-    rows.append((cells, group))
-  }
-
-  func orNone(_ sentence: String) -> String { rows.isEmpty ? "<p>\(sentence)</p>" : html }
-
-  var html: String {
-    let numeric = header.indices.map { column in
-      !rows.isEmpty
-        && rows.allSatisfy { row in
-          let text = row.cells[column].replacing(/<[^>]*>/, with: "")
-          return text.first.map { "0123456789+-–−[".contains($0) } ?? true || row.cells[column].contains("undefined")
-        }
-    }
-    let attribute = { (column: Int) in numeric[column] ? " class=\"n\"" : "" }
-    let head =
-      header.allSatisfy(\.isEmpty)
-      ? ""
-      : "<thead><tr>" + header.indices.map { "<th\(attribute($0))>\(escaped(header[$0]))</th>" }.joined()
-        + "</tr></thead>"
-    var body = ""
-    var group = rows.first?.group
-    for row in rows {
-      body += row.group == group ? "<tr>" : "<tr class=\"first\">"
-      group = row.group
-      body += row.cells.indices.map { "<td\(attribute($0))>\(row.cells[$0])</td>" }.joined() + "</tr>\n"
-    }
-    return "<div class=\"scroll\"><table>\(head)<tbody>\(body)</tbody></table></div>\n"
-  }
-}
-
-func escaped(_ text: String) -> String {
-  text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-    .replacing("\"", with: "&quot;")
-}
-
-func bracket(_ interval: Interval) -> String { "[\(number(interval.lower)), \(number(interval.upper))]" }
-func range(_ interval: Interval?) -> String { interval.map { " " + bracket($0) } ?? "" }
-func area(_ measure: Measure) -> String { measure.value.map { number($0) } ?? undefined(measure) }
-func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + number(abs(value)) }
-
-func undefined(_ measure: Measure) -> String {
-  "<span class=\"undefined\" title=\"\(escaped(measure.reason ?? ""))\">undefined</span>"
-}
-
-func spread(_ spread: Spread) -> String {
-  guard let mean = spread.mean.value else { return undefined(spread.mean) }
-  return number(mean) + (spread.deviation.value.map { "<small>± \(number($0))</small>" } ?? "")
-}
-
-func badge(_ entry: RunAnalysis.Entry) -> String {
-  "<span class=\"badge\" style=\"color:\(Figures.colour(entry))\">\(escaped(entry.modality))</span>"
-}
-
-/// `p = 0.012`, `p < 0.001`.
-func probability(_ value: Double?, bare: Bool = false) -> String {
-  guard let value else { return bare ? "–" : "p undefined" }
-  let text = value < 0.001 ? "< 0.001" : (bare ? "" : "= ") + number(value)
-  return bare ? (value < 0.001 ? "&lt; 0.001" : text) : "p \(value < 0.001 ? "&lt; 0.001" : text)"
-}
-
-/// Digits in groups of three.
-func grouped(_ value: Int) -> String {
-  let digits = String(abs(value))
-  var text = ""
-  for (index, digit) in digits.enumerated() {
-    if index > 0, (digits.count - index) % 3 == 0 { text += "\u{202F}" }
-    text.append(digit)
-  }
-  return (value < 0 ? "−" : "") + text
 }

@@ -17,18 +17,23 @@ public enum ReportWriter {
 
   /// Writes everything into a run directory.
   ///
-  /// - Parameter scores: the rows of all models, baselines and fusions, of all folds and parts.
+  /// - Parameters:
+  ///   - scores: the rows of all models, baselines and fusions, of all folds and parts.
+  ///   - frames: the rows of frames, windows and clips of models that see several of a sample.
   /// - Throws: `FileProblem` or `ReportError`. A missing gnuplot is not an error: the outcome and the page say so.
-  public static func write(_ report: RunReport, scores: [ScoreRow], to directory: URL) throws -> Outcome {
-    try write(report, scores: scores, to: directory, gnuplot: Gnuplot())
+  public static func write(
+    _ report: RunReport, scores: [ScoreRow], frames: [ScoreRow] = [], to directory: URL
+  ) throws -> Outcome {
+    try write(report, scores: scores, frames: frames, to: directory, gnuplot: Gnuplot())
   }
 
   static func write(
-    _ report: RunReport, scores: [ScoreRow], to directory: URL, gnuplot: Gnuplot?, resamples: Int = 2000
+    _ report: RunReport, scores: [ScoreRow], frames: [ScoreRow] = [], to directory: URL, gnuplot: Gnuplot?,
+    resamples: Int = 2000
   ) throws -> Outcome {
-    let analysis = try RunAnalysis(report, scores: scores, resamples: resamples)
+    let analysis = try RunAnalysis(report, scores: scores, frames: frames, resamples: resamples)
     let results = directory.appending(path: "Results")
-    for table in analysis.tables {
+    for table in analysis.tables(report) {
       try writeAtomically(table.csv, to: results.appending(path: table.file))
       let name = table.file.replacing(".csv", with: ".tex")
       try writeAtomically(table.latex, to: results.appending(path: "latex/\(name)"))
@@ -52,23 +57,26 @@ public enum ReportWriter {
     return Outcome(page: page, table: analysis.terminalTable, figuresMissing: missing)
   }
 
-  /// Builds the report of a run directory again from its `report.json` and `Scores/*.csv`.
+  /// Builds the report of a run directory again from its `report.json` and `Scores/`.
   ///
+  /// - Parameter update: changes facts that are known better by now.
   /// - Throws: as `write`.
-  public static func rebuild(_ directory: URL) throws -> Outcome {
+  public static func rebuild(_ directory: URL, update: (inout RunReport) -> Void = { _ in }) throws -> Outcome {
     let facts = directory.appending(path: "report.json")
-    let report: RunReport
+    var report: RunReport
     do {
       report = try JSONDecoder().decode(RunReport.self, from: Data(readFile(facts)))
     } catch let error as DecodingError {
       throw ReportError("\(facts.path) is not a report of this version (\(error)); run the experiment's merge again")
     }
-    return try write(report, scores: scores(of: directory), to: directory)
+    update(&report)
+    return try write(
+      report, scores: scores(in: directory.appending(path: "Scores")),
+      frames: scores(in: directory.appending(path: "Scores/frames")), to: directory)
   }
 
-  /// The score rows of a run directory, file by file in the order of their names.
-  static func scores(of directory: URL) throws -> [ScoreRow] {
-    let folder = directory.appending(path: "Scores")
+  /// The score rows of a folder, file by file in the order of their names.
+  static func scores(in folder: URL) throws -> [ScoreRow] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     return try names.filter { $0.hasSuffix(".csv") }.sorted().flatMap {
       try ScoreFile.read(folder.appending(path: $0))

@@ -1,55 +1,26 @@
 import Evaluation
-import Files
 import Foundation
-
-/// A table with a file name: rows of text under column names.
-struct ResultTable: Sendable {
-  let file: String
-  let columns: [String]
-  private(set) var rows: [[String]] = []
-
-  init(_ file: String, _ columns: [String]) { (self.file, self.columns) = (file, columns) }
-
-  mutating func append(_ row: [String]) {
-    precondition(row.count == columns.count, "\(file): \(row.count) cells under \(columns.count) columns")
-    rows.append(row)
-  }
-
-  var csv: String {
-    var writer = CSVWriter(header: columns)
-    for row in rows { writer.append(row) }
-    return writer.text
-  }
-}
-
-/// A number as CSV files hold it: six decimals; very small ones (p-values) in the exponent form.
-func cell(_ value: Double?) -> String {
-  guard let value else { return "" }
-  if value != 0, abs(value) < 1e-4 { return String(format: "%.6e", value) }
-  return String(format: "%.6f", value)
-}
-
-func cell(_ measure: Measure) -> String { cell(measure.value) }
-func cell(_ number: Int?) -> String { number.map(String.init) ?? "" }
 
 /// Every file of `Results/`. Columns whose name begins with `time_` hold times, which differ between equal runs; all
 /// others are the same bytes. An empty cell is an undefined value; its reason stands in `note`.
 extension RunAnalysis {
-  var tables: [ResultTable] {
+  func tables(_ report: RunReport) -> [ResultTable] {
     var tables = ["image", "audio", "video"].map { modality in
       comparison("\(modality)_baseline_results.csv") { $0.modality == modality }
     }
+    tables.append(comparison("comparison_table.csv") { _ in true })
     tables.append(comparison("fusion_comparison.csv") { $0.role == .fusion || $0.role == .model })
-    tables += [
-      complete, kindTable, statistics, thresholdTable, calibrationTable, probeTable, selectionTable, failureTable,
-    ]
+    tables += [complete, kindTable, statistics, rankTable, thresholdTable, calibrationTable, reliabilityTable]
+    tables += [probeTable, selectionTable, failureTable, unscoredTable] + Self.factTables(report)
+    if !frames.isEmpty { tables.append(frameTable) }
+    if entries.contains(where: { $0.band != nil }) { tables.append(bandTable) }
     if !cross.isEmpty { tables.append(crossTable) }
     if !seeds.isEmpty { tables.append(seedTable) }
     return tables
   }
 
   /// The columns of the comparison table, in the design's order.
-  static let compared = ["accuracy", "precision", "recall", "f1", "auc", "eer"]
+  static let compared = ["accuracy", "precision", "recall", "f1", "auc", "eer", "eer_interp"]
 
   /// Model, modality, the metrics' mean and spread over folds, the pooled AUC with intervals, sizes and times.
   private func comparison(_ file: String, _ chosen: (Entry) -> Bool) -> ResultTable {
@@ -141,6 +112,25 @@ extension RunAnalysis {
     return table
   }
 
+  /// Mean ranks over folds, then Nemenyi's p of every pair.
+  private var rankTable: ResultTable {
+    var table = ResultTable(
+      "friedman_nemenyi.csv",
+      [
+        "model_a", "model_b", "folds", "rank_a", "rank_b", "critical_difference", "nemenyi_p", "friedman_p",
+        "iman_davenport_p",
+      ])
+    guard let ranking else { return table }
+    let rank = Dictionary(uniqueKeysWithValues: ranking.ranks.map { ($0.model, $0.rank) })
+    for pair in ranking.pairs {
+      table.append([
+        pair.first, pair.second, "\(ranking.folds)", cell(rank[pair.first]!), cell(rank[pair.second]!),
+        cell(ranking.criticalDifference), cell(pair.p), cell(ranking.p), cell(ranking.imanDavenportP),
+      ])
+    }
+    return table
+  }
+
   /// Every pair of entries on the samples that both scored.
   private var statistics: ResultTable {
     var table = ResultTable(
@@ -148,7 +138,7 @@ extension RunAnalysis {
       [
         "scope", "model_a", "model_b", "items", "auc_a", "auc_b", "difference", "delong_low", "delong_high", "delong_z",
         "delong_p", "delong_p_holm", "bootstrap_low", "bootstrap_high", "only_a_right", "only_b_right", "mcnemar_p",
-        "nadeau_bengio_t", "nadeau_bengio_p", "balanced_accuracy_difference", "balanced_accuracy_low",
+        "nadeau_bengio_t", "nadeau_bengio_p", "wilcoxon_p", "balanced_accuracy_difference", "balanced_accuracy_low",
         "balanced_accuracy_high", "balanced_accuracy_at_half_difference", "balanced_accuracy_at_half_low",
         "balanced_accuracy_at_half_high", "note",
       ])
@@ -161,7 +151,7 @@ extension RunAnalysis {
       cells += [pair.delong.z.value, pair.delong.p.value, pair.adjustedP, pair.bootstrap?.lower, pair.bootstrap?.upper]
         .map { cell($0) }
       cells += ["\(pair.mcNemar.onlyFirst)", "\(pair.mcNemar.onlySecond)", cell(pair.mcNemarP)]
-      cells += [cell(pair.folds?.t.value), cell(pair.folds?.p.value)]
+      cells += [cell(pair.folds?.t.value), cell(pair.folds?.p.value), cell(pair.wilcoxonP)]
       for found in [comparison.chosen, comparison.atHalf] {
         cells += [found?.difference, found?.interval?.lower, found?.interval?.upper].map {
           cell($0)
@@ -169,103 +159,6 @@ extension RunAnalysis {
       }
       cells.append(pair.delong.z.reason ?? "")
       table.append(cells)
-    }
-    return table
-  }
-
-  private var thresholdTable: ResultTable {
-    var table = ResultTable(
-      "thresholds.csv", ["model", "fold", "threshold", "validation_items", "note"])
-    for entry in entries where entry.name != "constant" {
-      for fold in entry.folds {
-        table.append([
-          entry.name, "\(fold.fold)", cell(fold.threshold), "\(fold.validationItems)", fold.thresholdNote ?? "",
-        ])
-      }
-    }
-    return table
-  }
-
-  /// Calibration of pooled test scores, as scored and after calibration on each fold's validation part.
-  private var calibrationTable: ResultTable {
-    let metrics = ["brier", "log_loss", "ece", "ece_equal_mass", "mce", "cllr"]
-    var table = ResultTable("calibration.csv", ["model", "calibration"] + metrics)
-    for entry in entries where entry.name != "constant" {
-      for (name, values) in [("none", entry.pooled)] + entry.calibrated.sorted(by: { $0.key < $1.key }) {
-        table.append([entry.name, name] + metrics.map { cell(values[$0]) })
-      }
-    }
-    return table
-  }
-
-  private var selectionTable: ResultTable {
-    var table = ResultTable("selections.csv", ["chosen_on_validation", "count", "among"])
-    for selection in selections { table.append([selection.what, "\(selection.count)", selection.among]) }
-    return table
-  }
-
-  private var failureTable: ResultTable {
-    let models = entries.filter { $0.role == .model }.map(\.name)
-    var table = ResultTable(
-      "failure_cases.csv",
-      ["kind", "model", "dataset", "sample", "label", "type", "margin"] + models.map { "score_\($0)" })
-    for found in failures {
-      table.append(
-        [
-          found.kind.rawValue, found.model, found.sample.dataset, found.sample.sample, found.label.rawValue, found.type,
-          cell(found.margin),
-        ] + models.map { cell(found.scores[$0]) })
-    }
-    return table
-  }
-
-  /// Every model on every data set.
-  private var crossTable: ResultTable {
-    var table = ResultTable(
-      "cross_evaluation.csv",
-      [
-        "model", "fold", "name", "trained_on", "tested_on", "fakes", "reals", "auc", "delong_low", "delong_high",
-        "bootstrap_low", "bootstrap_high", "note",
-      ])
-    for result in cross {
-      let slice = result.slice
-      table.append([
-        result.model, result.fold.map(String.init) ?? "all", result.name, result.trainedOn, result.testedOn,
-        "\(slice.fakes)", "\(slice.reals)", cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper),
-        cell(slice.bootstrap?.lower), cell(slice.bootstrap?.upper), slice.area.reason ?? "",
-      ])
-    }
-    return table
-  }
-
-  /// Every metric of every seed, then mean and standard deviation over seeds.
-  private var seedTable: ResultTable {
-    var table = ResultTable("seeds.csv", ["model", "seed", "auc_within_folds"] + Metric.all.map(\.name))
-    for result in seeds {
-      for one in result.seeds {
-        table.append([result.model, "\(one.seed)", cell(one.area)] + Metric.all.map { cell(one.metrics[$0.name]) })
-      }
-      let spreads = Metric.all.map { result.spread($0.name) }
-      table.append([result.model, "mean", cell(result.area.mean)] + spreads.map { cell($0.mean) })
-      table.append([result.model, "sd", cell(result.area.deviation)] + spreads.map { cell($0.deviation) })
-    }
-    return table
-  }
-
-  private var probeTable: ResultTable {
-    var table = ResultTable(
-      "shortcut_probes.csv",
-      [
-        "probe", "unit", "items", "auc", "delong_low", "delong_high", "bootstrap_low", "bootstrap_high", "shortcut",
-        "note",
-      ])
-    for probe in probes {
-      table.append([
-        probe.name, probe.unit, "\(probe.items)", cell(probe.area), cell(probe.delong?.lower),
-        cell(probe.delong?.upper),
-        cell(probe.bootstrap?.lower), cell(probe.bootstrap?.upper), probe.isShortcut ? "yes" : "no",
-        probe.area.reason ?? "",
-      ])
     }
     return table
   }
@@ -295,10 +188,4 @@ extension RunAnalysis {
     }
     return table.text
   }
-}
-
-/// A number for people: the six decimals of the CSV files cut down, so that both agree to the last digit.
-func number(_ value: Double, _ digits: Int = 3) -> String {
-  let shown = digits < 6 && abs(value) < 1e9 ? Double(String(format: "%.6f", value))! : value
-  return String(format: "%.\(digits)f", shown)
 }

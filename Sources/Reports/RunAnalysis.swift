@@ -13,6 +13,10 @@ struct RunAnalysis: Sendable {
   let visibleKinds: [String]
   /// Paired tests on all fakes, then on each kind.
   let comparisons: [Comparison]
+  /// Friedman's test over folds; nil with fewer than three entries or folds.
+  let ranking: Ranking?
+  /// Frames, windows and clips of the models that see several of a sample.
+  let frames: [FrameResult]
   /// Shortcut probes.
   let probes: [ProbeResult]
   /// How many groups the samples have.
@@ -74,6 +78,10 @@ struct RunAnalysis: Sendable {
     let warnings: [String]
     /// Pooled metrics after calibration on each fold's validation part, by method.
     let calibrated: [String: MetricValues]
+    /// Share of fakes by probability, as scored (`none`) and after calibration.
+    let reliability: [String: ReliabilityTables]
+    /// What the undecided band does, where the experiment asked for one.
+    let band: ScoreEvaluation.Band?
     /// F1, recall and specificity on validation by threshold from 0 to 1 in hundredths, mean over folds.
     let thresholdCurves: [ThresholdPoint]
 

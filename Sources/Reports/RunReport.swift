@@ -11,8 +11,8 @@ public struct RunReport: Sendable, Codable {
   public var seeds: [UInt64]
   /// The fully resolved experiment file.
   public var experiment: String
-  /// How thresholds were chosen on validation scores.
-  public var thresholdRule: ThresholdRule
+  /// What was chosen on validation scores: thresholds, an undecided band, calibration.
+  public var decision: DecisionSettings
   /// Every sample of the run, failures included.
   public var samples: [Sample]
   /// Counts and verdicts, one row a data set and modality.
@@ -43,17 +43,39 @@ public struct RunReport: Sendable, Codable {
   public var scopes: [FoldScope]
   /// Pictures of the samples that `FailureCases` names, made before the report.
   public var previews: [Preview]
+  /// How often test scores were computed.
+  public var testScorings: [TestScoring]
   /// Sentences that a reader must know, such as settings that differ from the defaults for a reason.
   public var notes: [String]
 
   /// An empty report with a name; fill in what is known. Sections without content say so.
   public init(name: String, thresholdRule: ThresholdRule = .f1) {
     self.name = name
-    self.thresholdRule = thresholdRule
+    decision = DecisionSettings(rule: thresholdRule)
     (seeds, experiment, samples, statistics, folds, leaks) = ([], "", [], [], [], [])
     (models, fusions, probes, failures, versions, hashes) = ([], [], [], [], [], [])
     (execution, files, notes) = ([], [], [])
-    (foldProtocol, scopes, previews) = ("k-fold", [], [])
+    (foldProtocol, scopes, previews, testScorings) = ("k-fold", [], [], [])
+  }
+
+  /// How thresholds were chosen on validation scores.
+  public var thresholdRule: ThresholdRule { decision.rule }
+
+  /// How often a model's test scores were computed, by the ledger.
+  public struct TestScoring: Sendable, Codable, Hashable {
+    /// The model.
+    public var model: String
+    /// Its folds: as often is once.
+    public var folds: Int
+    /// Score jobs that came to their end; more than folds where one was done again after a fault.
+    public var computed: Int
+    /// Test files that `unmask predict` has scored since.
+    public var predicted: Int
+
+    /// Makes a row.
+    public init(model: String, folds: Int, computed: Int, predicted: Int = 0) {
+      (self.model, self.folds, self.computed, self.predicted) = (model, folds, computed, predicted)
+    }
   }
 
   /// What a fold is.

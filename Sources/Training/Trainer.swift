@@ -190,7 +190,7 @@ public struct Trainer {
     }
   }
 
-  /// Threshold and temperature from the best weights' validation scores; then the model file.
+  /// Operating point from the best weights' validation scores; then the model file.
   private func finish(
     _ data: TrainingData, _ network: any Network, _ store: ParameterStore, _ state: TrainerState, to output: URL
   ) throws -> TrainingSummary {
@@ -198,14 +198,13 @@ public struct Trainer {
     let scores = try validate(data, network, crew)
     let labels = data.validation.map(\.isFake)
     let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
-    let choice = ranked.threshold(by: job.thresholdRule)
     let description = ModelDescription(
       model: job.model, architecture: job.architecture.name, config: job.architecture.configurationText,
       weights: job.weights?.hash, tuning: job.tuning == .full ? nil : job.tuning.text, input: job.input,
-      aggregate: job.aggregate, threshold: choice?.operatingPoint ?? 0.5,
-      thresholdRule: choice == nil
-        ? "fixed, as \(job.thresholdRule.text) has no answer on validation" : job.thresholdRule.text,
-      temperature: Temperature(fitting: scores.map(\.logit), fake: labels)?.value ?? 1, fold: job.fold, seed: job.seed,
+      aggregate: job.aggregate,
+      decision: OperatingPoint(
+        job.decision, validation: scores.map(\.probability), logits: scores.map(\.logit), fake: labels),
+      fold: job.fold, seed: job.seed,
       epoch: state.bestEpoch, validationAUC: ranked.areaUnderCurve.value, validationLoss: meanLoss(scores, labels),
       configuration: try job.configurationHash(), data: try job.dataHash())
     try ModelFile.write(description, store.state, to: output)

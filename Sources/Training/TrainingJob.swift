@@ -8,7 +8,7 @@ public import Models
 ///
 ///     let job = TrainingJob(
 ///       model: "voice", architecture: try ModelRegistry.find("audio-cnn"), settings: settings, balance: balance,
-///       thresholdRule: .f1, seed: 7, fold: 0, training: training, validation: validation)
+///       decision: DecisionSettings(), seed: 7, fold: 0, training: training, validation: validation)
 public struct TrainingJob: Sendable {
   /// The experiment's name for the model.
   public var model: String
@@ -24,8 +24,8 @@ public struct TrainingJob: Sendable {
   public var settings: TrainSettings
   /// The `balance:` settings.
   public var balance: BalanceSettings
-  /// How the threshold is chosen on validation scores.
-  public var thresholdRule: ThresholdRule
+  /// What is chosen on validation scores beside the epoch.
+  public var decision: DecisionSettings
   /// How the scores of parts become one.
   public var aggregate: Aggregation
   /// The experiment's seed.
@@ -34,20 +34,20 @@ public struct TrainingJob: Sendable {
   public var fold: Int
   /// Samples that gradients come from. Their order does not matter.
   public var training: [ModelSample]
-  /// Samples that early stopping, threshold and temperature come from. Their order does not matter.
+  /// Samples that early stopping, threshold and calibration come from. Their order does not matter.
   public var validation: [ModelSample]
 
   /// Makes a job.
   public init(
     model: String, architecture: Architecture, weights: WeightsFolder? = nil, tuning: Tuning = .full,
-    input: Preprocessing? = nil, settings: TrainSettings, balance: BalanceSettings, thresholdRule: ThresholdRule,
+    input: Preprocessing? = nil, settings: TrainSettings, balance: BalanceSettings, decision: DecisionSettings,
     aggregate: Aggregation = .mean, seed: UInt64, fold: Int,
     training: [ModelSample], validation: [ModelSample]
   ) {
     (self.model, self.architecture, self.settings, self.balance) = (model, architecture, settings, balance)
     (self.weights, self.tuning) = (weights, tuning)
     self.input = input ?? architecture.preprocessing
-    (self.thresholdRule, self.aggregate, self.seed, self.fold) = (thresholdRule, aggregate, seed, fold)
+    (self.decision, self.aggregate, self.seed, self.fold) = (decision, aggregate, seed, fold)
     self.training = training.sorted { $0.key < $1.key }
     self.validation = validation.sorted { $0.key < $1.key }
   }
@@ -63,7 +63,7 @@ public struct TrainingJob: Sendable {
       try canonicalJSON(
         Configuration(
           revision: Trainer.revision, model: model, architecture: architecture.name, input: input, settings: settings,
-          balance: balance, threshold: thresholdRule.text, aggregate: aggregate, seed: seed, fold: fold,
+          balance: balance, threshold: decision.text, aggregate: aggregate, seed: seed, fold: fold,
           weights: weights?.hash, config: architecture.configurationText, tuning: tuning)))
   }
 

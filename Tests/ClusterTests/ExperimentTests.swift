@@ -1,4 +1,5 @@
 import Datasets
+import Evaluation
 import Faces
 import Foundation
 import Testing
@@ -115,5 +116,35 @@ import Training
     #expect(first.models[0].weightsHash?.count == 64)
     #expect(throws: (any Error).self) { try experiment("convnext", at: "one") }
     #expect(throws: ExperimentError.self) { try first.with(weights: ["b": "x"]) }
+  }
+
+  @Test(arguments: [
+    ("f1", "f1"), ("youden", "youden"), ("balanced-accuracy", "balanced-accuracy"), ("eer", "eer"), ("0.5", "0.5"),
+    ("cost", "cost:5.0:1.0:0.1"), ("fpr", "fpr:0.05"), ("cost:2:1", "cost:2.0:1.0:0.5"), ("\"fpr:0.2\"", "fpr:0.2"),
+  ])
+  func `take every rule of a threshold`(_ rule: String, _ text: String) throws {
+    let found = try parse(
+      "{name: a, architecture: audio-cnn}",
+      "threshold: {rule: \(rule), cost_miss: 5, prevalence: 0.1, fpr: 0.05, undecided: 0.1, calibration: isotonic}")
+    let settings = try found.threshold.settings
+    #expect(settings.rule.text == text && settings.undecided == 0.1 && settings.calibration == .isotonic)
+    #expect(try parse("{name: a, architecture: audio-cnn}").threshold.settings == DecisionSettings())
+  }
+
+  @Test(arguments: [
+    ("{rule: f2}", "threshold.rule: \"f2\" is unknown"), ("{calibration: plat}", "did you mean \"platt\"?"),
+    ("{rule: cost, cost_miss: 0}", "threshold.cost_miss"), ("{undecided: 0.6}", "threshold.undecided"),
+    ("{rule: fpr, fpr: 2}", "threshold.fpr"), ("{prevalance: 0.1}", "\"prevalence\""),
+  ])
+  func `refuse thresholds that mean nothing`(_ section: String, _ words: String) {
+    let found = problem("{name: a, architecture: audio-cnn}", "threshold: \(section)")
+    #expect(found.contains(words), "\(found)")
+  }
+
+  @Test func `written with every default filled in are read as the same ones`() throws {
+    let file = try ExperimentFile.load(Self.folder.appending(path: "quickstart.yaml"))
+    let text = try file.yaml()
+    #expect(text.contains("learning_rate: 0.001") && text.contains("augment: true") && text.contains("count: 5\n"))
+    #expect(try ExperimentFile.parse(text, name: "experiment.yaml").resultHash() == file.resultHash())
   }
 }

@@ -108,6 +108,19 @@ import Testing
     #expect(throws: DatasetError.self) { try Dataset(joining: [first, first]) }
   }
 
+  @Test func `whose names clash with another set's goes by its entry's name`() throws {
+    func part(_ name: String, _ text: String) throws -> Dataset {
+      let url = try folder.write("\(name).csv", text)
+      return try Dataset(reading: DataSource(name: name, path: url.path))
+    }
+    let first = try part("one", "path,label,dataset\na.wav,real,sample\n")
+    let both = try Dataset(joining: [first, part("two", "path,label,dataset\na.wav,fake,sample\n")])
+    #expect(both.samples.map(\.dataset) == ["one", "two"])
+    // Two lists of one set stay one set, whose people are the same people.
+    let parts = try Dataset(joining: [first, part("three", "path,label,dataset\nb.wav,fake,sample\n")])
+    #expect(parts.samples.map(\.dataset) == ["sample", "sample"])
+  }
+
   @Test func `with one class is refused with a sentence`() throws {
     let data = try read("path,label\na.wav,real\nb.wav,real\n")
     let error = #expect(throws: DatasetError.self) { try data.requireTwoClasses() }

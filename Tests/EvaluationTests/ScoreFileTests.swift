@@ -40,6 +40,12 @@ import Testing
     }
   }
 
+  @Test func `a fake label that no row has is refused with those that are there`() {
+    #expect { try read("label,score\nSpoof,1\nbonafide,0\n", .init(fakeLabel: "spoof")) } throws: {
+      "\($0)".contains("no row has the label \"spoof\"") && "\($0)".contains("\"Spoof\", \"bonafide\"")
+    }
+  }
+
   @Test func `a sample tested twice and a file without test rows are refused`() throws {
     let twice = try read(header + "x,d,0,test,real,,m,0.5,,\nx,d,1,test,real,,m,0.5,,\n")
     #expect { try ScoreEvaluation(model: "m", rows: twice) } throws: { "\($0)".contains("d/x") }

@@ -54,6 +54,47 @@ import Testing
     check(verification.minimumArchitectureAgnosticCost, expected, "min_a_dcf")
   }
 
+  @Test func `by attack are those of the attack's trials alone, with its own share let in`() throws {
+    var noise = SplitMix64(state: 12)
+    func draw(_ mean: Double, _ count: Int) -> [Double] {
+      (0..<count).map { _ in mean + Double.random(in: -2...2, using: &noise) }
+    }
+    let (target, nontarget, easy, hard) = (draw(2, 60), draw(-2, 60), draw(-2, 40), draw(1.5, 40))
+    let (bonafide, weak, strong) = (draw(-1.5, 80), draw(2, 40), draw(0, 40))
+    var text = "kind,asv,score,type\n"
+    for (index, score) in (target + nontarget).enumerated() {
+      text += "\(index < 60 ? "target" : "nontarget"),\(score),\(bonafide[index % 80] + Double(index) * 1e-6),\n"
+    }
+    for (name, asv, cm) in [("A01", easy, weak), ("A02", hard, strong)] {
+      for (asv, cm) in zip(asv, cm) { text += "spoof,\(asv),\(cm),\(name)\n" }
+    }
+    let table = try CSVReader(Array(text.utf8), name: "t")
+    let rates = try VerificationRates(
+      VerificationScores(
+        table, name: "t", .init(score: "asv", kind: "kind", target: "target", spoof: "spoof", attack: "type")))
+    let rows = try ScoreFile.read(table, name: "t", model: "t", .init(names: ["label": "kind"], fakeLabel: "spoof"))
+    let found = try ScoreEvaluation(model: "t", rows: rows, verification: rates, bootstrap: nil)
+    #expect(found.kinds.map(\.type) == ["A01", "A02"])
+    for (kind, asv) in zip(found.kinds, [easy, hard]) {
+      let alone = rows.filter { $0.type.isEmpty || $0.type == kind.type }
+      let own = VerificationRates(
+        falseAccept: rates.falseAccept, miss: rates.miss,
+        spoofAccept: Double(asv.count { $0 >= rates.threshold! }) / Double(asv.count))
+      let ranked = RankedScores(scores: alone.map { $0.score! }, fake: alone.map(\.isFake))
+      #expect(kind.tandem == TandemCosts(ranked, own))
+      #expect(kind.equalErrorRate.value == ranked.referenceEqualErrorRate?.rate)
+    }
+    #expect(found.kinds[0].tandem!.minimum2021 != found.kinds[1].tandem!.minimum2021)
+    // The challenges' listing names the attack before the kind.
+    let file = FileManager.default.temporaryDirectory.appending(path: "asv-\(UUID().uuidString).txt")
+    defer { try? FileManager.default.removeItem(at: file) }
+    var listing = zip(target, nontarget).map { "bonafide target \($0)\nbonafide nontarget \($1)\n" }.joined()
+    for (name, list) in [("A01", easy), ("A02", hard)] { listing += list.map { "\(name) spoof \($0)\n" }.joined() }
+    try writeAtomically(listing, to: file)
+    let listed = try VerificationRates(VerificationScores(listing: file))
+    #expect(listed.against("A02") == rates.against("A02") && listed.against("A01") != listed.against("A02"))
+  }
+
   @Test func `are undefined with a reason where they mean nothing`() throws {
     let constant = RankedScores(scores: [0.5, 0.5, 0.2], fake: [true, false, true])
     #expect(TandemCosts(constant, .asvspoof5).minimum2021.reason == "there are fewer than three distinct scores")

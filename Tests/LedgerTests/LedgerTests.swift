@@ -84,4 +84,18 @@ import Wire
     torn.close()
     #expect(try LedgerReader(directory: copy).jobs().map(\.id) == ["a"])
   }
+
+  @Test func `counts looks at test files after the run, also while it is open`() throws {
+    let ledger = try open()
+    #expect(try LedgerReader(directory: directory).testPredictions().isEmpty)
+    try Ledger.noteTestPrediction(directory: directory, models: ["a", "b"], fold: 1, file: "x.wav")
+    try ledger.flush()
+    ledger.close()
+    try Ledger.noteTestPrediction(directory: directory, models: ["a"], fold: 1, file: "x.wav")
+    #expect(try LedgerReader(directory: directory).testPredictions() == ["a": 2, "b": 1])
+    #expect(throws: LedgerError.self) {
+      try Ledger.noteTestPrediction(
+        directory: directory.appendingPathComponent("none"), models: ["a"], fold: 0, file: "x")
+    }
+  }
 }

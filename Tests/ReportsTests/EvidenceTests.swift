@@ -39,6 +39,73 @@ import Testing
     return run
   }
 
+  /// Frames whose mean is the row's score, for the picture models.
+  static func frames(of rows: [ScoreRow]) -> [ScoreRow] {
+    var noise = SplitMix64(state: 23)
+    return rows.filter { $0.model == "frames" && $0.score != nil }.flatMap { row in
+      let reach = min(row.score!, 1 - row.score!) * Double.random(in: 0...1, using: &noise)
+      return [-reach, 0, reach].enumerated().map { frame, shift in
+        var one = row
+        (one.frame, one.score, one.logit) = (frame, row.score! + shift, nil)
+        return one
+      }
+    }
+  }
+
+  @Test func `shows no number that is not in the run's tables`() throws {
+    var run = try Self.twice()
+    run.report.decision.undecided = 0.1
+    run.report.decision.calibration = .isotonic
+    run.report.testScorings = [.init(model: "frames", folds: 10, computed: 11, predicted: 2)]
+    let scratch = Scratch()
+    let outcome = try ReportWriter.write(
+      run.report, scores: run.scores, frames: Self.frames(of: run.scores), to: scratch.url, gnuplot: nil, resamples: 60)
+    let page = String(decoding: try readFile(outcome.page), as: UTF8.self)
+    let found = try PageNumbers(page: page, results: scratch.url.appending(path: "Results"))
+    #expect(found.strangers.isEmpty, "\(found.strangers.prefix(12).joined(separator: "\n"))")
+    #expect(found.checked > 1500)
+    for name in [
+      "comparison_table", "frame_level_results", "per_kind_results", "cross_evaluation", "seeds",
+      "statistical_analysis",
+      "thresholds", "complete_results", "undecided", "calibration", "reliability", "dataset_statistics", "fold_counts",
+      "leak_report", "shortcut_probes", "selections", "test_scorings", "failures", "unscored_samples",
+    ] {
+      #expect(found.tables.contains("\(name).csv"), "\(name)")
+    }
+    #expect(page.contains("computed more than once"))
+    // It does look: one digit changed is found.
+    let row = try #require(
+      try rows(scratch.url.appending(path: "Results/per_kind_results.csv")).first { $0["type"] == "face" })
+    let shown = number(Double(row["auc"]!)!)
+    let wrong = try PageNumbers(
+      page: page.replacing(">\(shown)<", with: ">\(number(Double(shown)! - 0.017))<"),
+      results: scratch.url.appending(path: "Results"))
+    #expect(!wrong.strangers.isEmpty)
+  }
+
+  @Test func `of frames gives their own AUC beside the samples', and the band what it leaves open`() throws {
+    var run = try SyntheticRun()
+    run.report.decision.undecided = 0.1
+    let frames = Self.frames(of: run.scores)
+    let analysis = try RunAnalysis(run.report, scores: run.scores, frames: frames, resamples: 50)
+    let found = try #require(analysis.frames.first)
+    #expect(analysis.frames.count == 1 && found.unit == "frames" && found.level.items == 3 * 144)
+    let mean = try #require(found.level.rules.first { $0.rule == .mean })
+    #expect(abs(mean.area.value! - analysis.entry("frames")!.area.value!) < 1e-3)
+    #expect(found.level.area.value! < mean.area.value!)
+    let band = try #require(analysis.entry("frames")?.band)
+    #expect(band.outcome.items == 144 && band.coverage.value! <= 1)
+    #expect(throws: ReportError.self) {
+      try RunAnalysis(
+        run.report, scores: run.scores,
+        frames: frames.map { row in
+          var row = row
+          row.model = "stranger"
+          return row
+        }, resamples: 5)
+    }
+  }
+
   private func rows(_ url: URL) throws -> [[String: String]] {
     let table = try CSVReader(contentsOf: url)
     var rows: [[String: String]] = []

@@ -28,7 +28,8 @@ private final class Scratch {
     }
     for name in [
       "image_models_comparison", "audio_models_comparison", "video_models_comparison", "roc_curves_all_models",
-      "confusion_matrices", "training_curves", "fusion_comparison", "final_comparison_chart",
+      "confusion_matrices", "training_curves", "threshold_curves", "reliability_diagrams", "mean_ranks",
+      "fusion_comparison", "final_comparison_chart",
     ] {
       for ending in ["png", "svg"] {
         #expect(try readFile(out.appending(path: "Figures/\(name).\(ending)")).count > 1000, "\(name).\(ending)")
@@ -40,7 +41,11 @@ private final class Scratch {
     }
     let page = String(decoding: try readFile(outcome.page), as: UTF8.self)
     #expect(!page.contains("src=") && !page.contains("<script") && !page.contains("@import") && !page.contains("url("))
-    for section in ["comparison", "kinds", "figures", "data", "thresholds", "tests", "failures", "configuration"] {
+    for section in [
+      "comparison", "fusion", "kinds", "tests", "thresholds", "calibration", "cases", "training", "data", "honesty",
+      "failures",
+      "configuration",
+    ] {
       #expect(page.contains("<section id=\"\(section)\">"))
     }
     #expect(page.contains("No model detects <b>lip-sync</b>"))
@@ -62,7 +67,7 @@ private final class Scratch {
     _ = try ReportWriter.write(
       run.report, scores: run.scores.shuffledWithinFiles(), to: second.url, gnuplot: Gnuplot(), resamples: 100)
     let figures = try FileManager.default.contentsOfDirectory(atPath: first.url.appending(path: "Figures").path)
-    #expect(figures.count == 18)
+    #expect(figures.count == 22)
     for name in figures {
       let paths = [first.url, second.url].map { $0.appending(path: "Figures/\(name)") }
       #expect(try readFile(paths[0]) == readFile(paths[1]), "\(name)")
@@ -137,7 +142,7 @@ private final class Scratch {
     let frames = try #require(analysis.entry("frames"))
     #expect(frames.folds[0].metrics["auc"].reason == "there are no real items")
     #expect(frames.spread("auc").undefined == 1 && frames.spread("auc").count == 4)
-    let complete = try #require(analysis.tables.first { $0.file == "complete_results.csv" })
+    let complete = try #require(analysis.tables(run.report).first { $0.file == "complete_results.csv" })
     let row = try #require(complete.rows.first { $0[0] == "frames" && $0[4] == "0" })
     #expect(row[complete.columns.firstIndex(of: "auc")!].isEmpty)
     #expect(row.last!.contains("auc: there are no real items"))

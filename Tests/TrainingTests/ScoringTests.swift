@@ -50,8 +50,10 @@ import Testing
     let labels = job.validation.map { $0.label == .fake }
     let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
     #expect(ranked.areaUnderCurve.value == scorer.description.validationAUC)
-    #expect(ranked.threshold(by: .f1)?.operatingPoint == scorer.description.threshold)
-    #expect(Temperature(fitting: scores.map(\.logit), fake: labels)?.value == scorer.description.temperature)
+    #expect(ranked.threshold(by: .f1)?.operatingPoint == scorer.description.decision.threshold)
+    #expect(
+      Temperature(fitting: scores.map(\.logit), fake: labels).map { .temperature($0) }
+        == scorer.description.decision.calibration)
     // One by one, and in another order, the scores are the same.
     for (sample, score) in zip(job.validation, scores).reversed() {
       #expect(try scorer.score(sample) == .scored(score))

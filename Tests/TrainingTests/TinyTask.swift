@@ -72,7 +72,8 @@ enum TinyTask {
     let all = (0..<samples).map(sample)
     return TrainingJob(
       model: "tiny", architecture: architecture, settings: settings,
-      balance: BalanceSettings(loss: .focal, focalGamma: 2, classWeights: .balanced), thresholdRule: .f1, seed: 7,
+      balance: BalanceSettings(loss: .focal, focalGamma: 2, classWeights: .balanced), decision: DecisionSettings(),
+      seed: 7,
       fold: 1, training: all.filter { Int($0.id.dropFirst())! % 4 != 3 },
       validation: all.filter { Int($0.id.dropFirst())! % 4 == 3 })
   }

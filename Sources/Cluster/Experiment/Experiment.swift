@@ -56,12 +56,6 @@ public struct Experiment: Codable, Sendable {
     public let rule: String
   }
 
-  /// How a threshold is chosen on validation.
-  public struct ThresholdSettings: Codable, Sendable {
-    /// `f1`, `youden`, `balanced-accuracy`, `eer` or `fixed`.
-    public let rule: String
-  }
-
   /// What concerns workers and never changes a result.
   public struct ClusterSettings: Codable, Sendable {
     /// Workers that share the batches of one training job.

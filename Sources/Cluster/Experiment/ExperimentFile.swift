@@ -96,3 +96,15 @@ public enum ExperimentFile {
     }
   }
 }
+
+extension Experiment {
+  /// The experiment with every default filled in, as a file that can be run again.
+  public func yaml() throws -> String {
+    let encoder = YAMLEncoder()
+    encoder.options.sortKeys = true
+    let text = try encoder.encode(self).replacing(/(?m): (-?[0-9.]+e[+-][0-9]+)$/) { number in
+      ": \(Double(number.1)!)"  // 1.5e+1 reads well to machines only
+    }
+    return "# The experiment with every default filled in.\n" + text
+  }
+}

@@ -20,7 +20,7 @@ extension Experiment {
     try rethrow { try folds.validate() }
     try rethrow { try balance.validate() }
     try rethrow { try prepare.validate() }
-    try rethrow { _ = try ThresholdRule(threshold.rule) }
+    _ = try threshold.settings
     for baseline in baselines {
       try rethrow {
         guard try ModelRegistry.find(baseline).fitting == .logistic else {

@@ -35,7 +35,8 @@ final class CoordinatorJobs: JobRunner {
       }, uniquingKeysWith: { first, _ in first })
     let fusion = LateFusion(name: name, rule: try FusionRule(name: entry.rule), models: models)
     let result = try fusion.fuse(rows, truth: truth)
-    let fitted = FusedFold(fusion: result.fitted[fold]!, rows: result.rows, rule: inputs.experiment.threshold.rule)
+    let fitted = FusedFold(
+      fusion: result.fitted[fold]!, rows: result.rows, try inputs.experiment.threshold.settings)
     let file = context.directory.appending(path: "scores.csv")
     try writeAtomically(ScoreFile.text(result.rows), to: file)
     try context.publish(file, as: RunFiles.foldScores(name, fold))
@@ -55,27 +56,21 @@ final class CoordinatorJobs: JobRunner {
 /// What a fold's fusion learned, with the operating point chosen on the fused validation scores.
 struct FusedFold: Codable {
   let fusion: FittedFusion
-  let threshold: Double
-  let thresholdRule: String
-  let temperature: Double
+  let decision: OperatingPoint
   /// Area under the ROC curve on the fused validation scores: what predictions choose among fusions by.
   let validationAUC: Double?
 
-  init(fusion: FittedFusion, rows: [ScoreRow], rule: String) {
+  init(fusion: FittedFusion, rows: [ScoreRow], _ settings: DecisionSettings) {
     let validation = rows.filter { $0.part == .validation && $0.score != nil }
-    let fake = validation.map(\.isFake)
-    let ranked = RankedScores(scores: validation.map { $0.score! }, fake: fake)
-    let choice = (try? ThresholdRule(rule)).flatMap { ranked.threshold(by: $0) }
-    validationAUC = ranked.areaUnderCurve.value
+    let (scores, fake) = (validation.map { $0.score! }, validation.map(\.isFake))
+    validationAUC = RankedScores(scores: scores, fake: fake).areaUnderCurve.value
     self.fusion = fusion
-    threshold = choice?.operatingPoint ?? 0.5
-    thresholdRule = choice == nil ? "fixed: \(rule) found no answer on validation" : rule
-    temperature = Temperature(fitting: validation.map { logit($0.score!) }, fake: fake)?.value ?? 1
+    decision = OperatingPoint(settings, validation: scores, logits: scores.map(logit), fake: fake)
   }
 
   enum CodingKeys: String, CodingKey {
-    case fusion, threshold, temperature
-    case thresholdRule = "threshold_rule"
+    case fusion
+    case decision = "operating_point"
     case validationAUC = "validation_auc"
   }
 }

@@ -20,7 +20,9 @@ enum RunFiles {
   static func best(_ name: String) -> String { "Models/best_\(name).safetensors" }
   static func training(_ name: String, _ fold: Int) -> String { "Work/training/\(name)/fold-\(fold).json" }
   static func foldScores(_ name: String, _ fold: Int) -> String { "Work/scores/\(name)/fold-\(fold).csv" }
+  static func foldFrames(_ name: String, _ fold: Int) -> String { "Work/frames/\(name)/fold-\(fold).csv" }
   static func scoring(_ name: String, _ fold: Int) -> String { "Work/scoring/\(name)/fold-\(fold).json" }
   static func fusion(_ name: String, _ fold: Int) -> String { "Models/fusion-\(name)/fold-\(fold).json" }
   static func scores(_ name: String) -> String { "Scores/\(name).csv" }
+  static func frames(_ name: String) -> String { "Scores/frames/\(name).csv" }
 }

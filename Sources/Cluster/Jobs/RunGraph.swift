@@ -40,7 +40,8 @@ enum RunGraph {
           JobSpec(
             id: "score/\(name)/\(fold)", kind: Kind.score.rawValue, arguments: ["model": name, "fold": "\(fold)"],
             dependencies: ["train/\(name)/\(fold)"], inputs: [RunFiles.model(name, fold)],
-            outputs: [RunFiles.foldScores(name, fold), RunFiles.scoring(name, fold)], priority: 20))
+            outputs: [RunFiles.foldScores(name, fold), RunFiles.foldFrames(name, fold), RunFiles.scoring(name, fold)],
+            priority: 20))
       }
       for fusion in experiment.fusion {
         jobs.append(

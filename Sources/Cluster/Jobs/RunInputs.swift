@@ -33,9 +33,32 @@ struct RunInputs: Sendable {
     return entry
   }
 
+  /// The parts that training may see. There is no case for the test part: what a trainer is given cannot name it.
+  enum TrainingPart {
+    case train, validation
+  }
+
   /// The samples of a part of a fold that a model of this modality can look at, with their files on this machine.
-  func modelSamples(_ part: Datasets.Part, fold: Int, modality: InputModality, roots: DataRoots) -> [ModelSample] {
-    plan.indices(part, fold: fold).map { dataset.samples[$0] }.filter { $0.problem == nil }
-      .compactMap { ModelSample($0, modality: modality, roots: roots) }
+  func modelSamples(
+    _ part: TrainingPart, fold: Int, modality: InputModality, roots: DataRoots
+  ) -> [ModelSample] {
+    plan.indices(part == .train ? .train : .validation, fold: fold).map { dataset.samples[$0] }
+      .filter { $0.problem == nil }.compactMap { ModelSample($0, modality: modality, roots: roots) }
+  }
+
+  /// All that a trainer is given: the train and validation parts of a fold, for a model. Nothing in it depends on the test
+  /// part's labels.
+  func trainingJob(
+    _ entry: Experiment.ModelEntry, fold: Int, architecture: Architecture, weights: WeightsFolder?,
+    input: Preprocessing? = nil, roots: DataRoots
+  ) throws -> TrainingJob {
+    let samples = { (part: TrainingPart) in
+      self.modelSamples(part, fold: fold, modality: architecture.modality, roots: roots)
+    }
+    return TrainingJob(
+      model: entry.name, architecture: architecture, weights: weights, tuning: entry.tune, input: input,
+      settings: entry.train, balance: entry.balance, decision: try experiment.threshold.settings,
+      aggregate: try entry.aggregation, seed: experiment.seed, fold: fold, training: samples(.train),
+      validation: samples(.validation))
   }
 }

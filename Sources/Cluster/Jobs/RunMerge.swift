@@ -15,6 +15,7 @@ struct RunMerge {
   /// Writes everything, and returns the comparison table for the terminal.
   func run() throws -> String {
     var rows: [ScoreRow] = []
+    let frames = try mergeFrames()
     for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
       let own = try (0..<inputs.plan.count).flatMap {
         try ScoreFile.read(file(RunFiles.foldScores(name, $0)))
@@ -25,11 +26,21 @@ struct RunMerge {
     for entry in inputs.experiment.models { try keepBest(entry) }
     var report = try report()
     report.previews = try previews(FailureCase.ofMainRows(report, rows))
-    let outcome = try ReportWriter.write(report, scores: rows, to: directory)
+    let outcome = try ReportWriter.write(report, scores: rows, frames: frames, to: directory)
     return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")
   }
 
   private func file(_ name: String) -> URL { directory.appending(path: name) }
+
+  /// Joins the folds' scores of frames, windows and clips, for models that see several of a sample.
+  private func mergeFrames() throws -> [ScoreRow] {
+    try inputs.experiment.trained.flatMap { entry in
+      let own = try (0..<inputs.plan.count).flatMap { try ScoreFile.read(file(RunFiles.foldFrames(entry.name, $0))) }
+      guard own.contains(where: { $0.frame ?? 0 > 0 }) else { return [ScoreRow]() }
+      try writeAtomically(ScoreFile.text(own), to: file(RunFiles.frames(entry.name)))
+      return own
+    }
+  }
 
   /// Copies the fold with the best validation score, never test, to `Models/best_<model>.safetensors`.
   private func keepBest(_ entry: Experiment.ModelEntry) throws {
@@ -46,7 +57,8 @@ struct RunMerge {
   private func report() throws -> RunReport {
     let experiment = inputs.experiment
     let (dataset, plan) = (inputs.dataset, inputs.plan)
-    var report = RunReport(name: experiment.name, thresholdRule: try ThresholdRule(experiment.threshold.rule))
+    var report = RunReport(name: experiment.name)
+    report.decision = try experiment.threshold.settings
     report.seeds = experiment.folds.seeds(experiment.seed)
     report.foldProtocol = experiment.folds.protocol.rawValue
     if experiment.folds.protocol != .kFold || experiment.folds.repeats > 1 {
@@ -57,6 +69,7 @@ struct RunMerge {
       }
     }
     report.experiment = String(decoding: try readFile(file(RunFiles.experimentYAML)), as: UTF8.self)
+    let groups = groupNames()
     report.samples = dataset.samples.enumerated().map { index, sample in
       let has = { (modality: Modality, label: Label) in
         sample.path(for: modality) == nil ? nil : label == .fake ? Truth.fake : .real
@@ -64,7 +77,7 @@ struct RunMerge {
       return RunReport.Sample(
         id: sample.id, dataset: sample.dataset, label: sample.label == .fake ? .fake : .real,
         audioLabel: has(.audio, sample.audioLabel), visualLabel: has(.image, sample.visualLabel),
-        type: sample.label == .fake ? sample.type : "", group: plan.groups.names[plan.groups.indices[index]])
+        type: sample.label == .fake ? sample.type : "", group: groups[plan.groups.indices[index]])
     }
     report.statistics = try statistics()
     let leaks = LeakReport(plan, of: dataset)
@@ -80,7 +93,7 @@ struct RunMerge {
     report.probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
       audit.values[quantity].map { values in
         .init(
-          name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[$0.id] },
+          name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[SampleKey($0)] },
           isOneSided: quantity.isCategorical)
       }
     }
@@ -91,7 +104,8 @@ struct RunMerge {
       .init("experiment", try experiment.resultHash()), .init("samples.csv", try sha256(of: file(RunFiles.samples))),
       .init("folds.csv", try sha256(of: file(RunFiles.folds))), .init("program", ProgramFacts.programHash),
     ]
-    report.execution = testScorings()
+    report.testScorings = Self.testScorings(of: directory, inputs)
+    report.execution = execution()
     report.files = try resultFiles()
     return report
   }
@@ -116,16 +130,46 @@ struct RunMerge {
     }
   }
 
-  /// How often test scores were computed, by the ledger's entries: each attempt at a score job that came to its end.
-  private func testScorings() -> [RunReport.Fact] {
-    guard let attempts = try? LedgerReader(directory: directory).attempts() else { return [] }
+  /// How often test scores were computed, by the ledger: each attempt at a score job that came to its end, and predictions
+  /// of files that a fold had as test.
+  static func testScorings(of directory: URL, _ inputs: RunInputs) -> [RunReport.TestScoring] {
+    guard let reader = try? LedgerReader(directory: directory), let attempts = try? reader.attempts() else { return [] }
     let done = attempts.filter { $0.job.hasPrefix("\(RunGraph.Kind.score.rawValue)/") && $0.outcome == "done" }
     let counts = Dictionary(grouping: done) { String($0.job.split(separator: "/")[1]) }.mapValues(\.count)
-    let text = counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    let predicted = (try? reader.testPredictions()) ?? [:]
+    return inputs.experiment.trained.map {
+      RunReport.TestScoring(
+        model: $0.name, folds: inputs.plan.count, computed: counts[$0.name] ?? 0, predicted: predicted[$0.name] ?? 0)
+    }
+  }
+
+  /// Who did the work, how often anew, and how long it took.
+  private func execution() -> [RunReport.Fact] {
+    guard let attempts = try? LedgerReader(directory: directory).attempts() else { return [] }
+    let workers = Set(attempts.flatMap { $0.workers.split(separator: ", ").map(String.init) }).subtracting(["coordinator"])
+    let lost = attempts.count { $0.outcome != nil && $0.outcome != "done" }
+    let minutes = attempts.reduce(0) { $0 + ($1.seconds ?? 0) } / 60
     return [
-      RunReport.Fact(
-        "test scores computed", "\(done.count) times, once a model and fold is \(inputs.plan.count) a model: \(text)")
+      .init("workers", workers.sorted().joined(separator: ", ")),
+      .init("attempts at jobs", "\(attempts.count), of which \(lost) ended without a result"),
+      .init("time in jobs", "\((minutes * 10).rounded() / 10) minutes"),
     ]
+  }
+
+  /// A name for every group; two data sets may call theirs alike, and then the set's name stands before it.
+  private func groupNames() -> [String] {
+    let (names, plan) = (inputs.plan.groups.names, inputs.plan)
+    let counts = Dictionary(grouping: names) { $0 }.mapValues(\.count)
+    var sets = [String](repeating: "", count: names.count)
+    for (index, sample) in inputs.dataset.samples.enumerated().reversed() {
+      sets[plan.groups.indices[index]] = sample.dataset
+    }
+    var used: [String: Int] = [:]
+    return names.indices.map { index in
+      let name = counts[names[index]] == 1 ? names[index] : "\(sets[index]) \(names[index])"
+      used[name, default: 0] += 1
+      return used[name] == 1 ? name : "\(name) (\(used[name]!))"
+    }
   }
 
   private func statistics() throws -> [RunReport.DatasetStatistics] {
@@ -183,7 +227,7 @@ struct RunMerge {
   /// What training said of itself: one remark for each model and kind, with the folds that it holds for.
   private func notes() throws -> [String] {
     try inputs.experiment.models.flatMap { entry in
-      let notes = try (0..<inputs.experiment.folds.count).map { fold in
+      let notes = try (0..<inputs.plan.count).map { fold in
         try decode(TrainingSummary.self, RunFiles.training(entry.name, fold)).notes
       }
       return TrainingNote.Kind.allCases.compactMap { kind -> String? in

@@ -146,18 +146,9 @@ final class WorkerJobs: JobRunner {
     try context.publish(json: summary, as: RunFiles.training(entry.name, fold))
   }
 
-  /// The train and validation parts of a fold, for a model; the test part stays out of reach.
   private func trainingJob(_ entry: Experiment.ModelEntry, fold: Int) throws -> TrainingJob {
-    let architecture = try architecture(entry)
-    let samples = { (part: Datasets.Part) in
-      self.inputs.modelSamples(part, fold: fold, modality: architecture.modality, roots: self.roots)
-    }
-    return TrainingJob(
-      model: entry.name, architecture: architecture, weights: try weights(entry), tuning: entry.tune,
-      input: try input(entry), settings: entry.train, balance: entry.balance,
-      thresholdRule: try ThresholdRule(inputs.experiment.threshold.rule),
-      aggregate: try entry.aggregation, seed: inputs.experiment.seed, fold: fold, training: samples(.train),
-      validation: samples(.validation))
+    try inputs.trainingJob(
+      entry, fold: fold, architecture: architecture(entry), weights: weights(entry), input: input(entry), roots: roots)
   }
 
   private func score(_ entry: Experiment.ModelEntry, fold: Int, _ cache: SampleCache, _ context: any JobContext) throws
@@ -169,6 +160,9 @@ final class WorkerJobs: JobRunner {
     let file = context.directory.appending(path: "scores.csv")
     try writeAtomically(table.text, to: file)
     try context.publish(file, as: RunFiles.foldScores(entry.name, fold))
+    let frames = context.directory.appending(path: "frames.csv")
+    try writeAtomically(table.frames, to: frames)
+    try context.publish(frames, as: RunFiles.foldFrames(entry.name, fold))
     try context.publish(json: table.timing, as: RunFiles.scoring(entry.name, fold))
   }
 }

@@ -1,3 +1,4 @@
+import Evaluation
 import Faces
 import Foundation
 import Models
@@ -23,8 +24,9 @@ struct ModelPredictor: Predictor {
       description.model, scorer, probability: result.score?.probability, reason: result.reason,
       parts: result.score?.parts ?? [])
     return Prediction(
-      file: file.path, probability: score.probability, threshold: description.threshold,
-      thresholdRule: description.thresholdRule, decidedBy: description.model, fold: nil, models: [score])
+      file: file.path, probability: score.probability,
+      calibrated: result.score.map { sigmoid(description.decision.calibration.apply(logit: $0.logit)) },
+      decision: description.decision, decidedBy: description.model, fold: nil, models: [score])
   }
 }
 
@@ -46,12 +48,13 @@ extension Prediction.ModelScore {
 
 extension Prediction {
   init(
-    file: String, probability: Double?, threshold: Double, thresholdRule: String, decidedBy: String, fold: Int?,
+    file: String, probability: Double?, calibrated: Double?, decision: OperatingPoint, decidedBy: String, fold: Int?,
     models: [ModelScore]
   ) {
     self.init(
-      file: file, probability: probability, verdict: probability.map { $0 >= threshold ? "fake" : "real" },
-      threshold: threshold, thresholdRule: thresholdRule, decidedBy: decidedBy, fold: fold,
+      file: file, probability: probability, calibrated: calibrated,
+      verdict: probability.map { decision.answer($0).rawValue }, threshold: decision.threshold,
+      thresholdRule: decision.rule, band: decision.band, decidedBy: decidedBy, fold: fold,
       modalities: Set(models.filter { $0.probability != nil }.map(\.modality)).sorted(), models: models,
       reason: probability == nil
         ? models.compactMap { model in model.reason.map { "\(model.model): \($0)" } }

@@ -1,3 +1,5 @@
+public import Evaluation
+
 /// What is said of one file.
 public struct Prediction: Codable, Sendable {
   /// One model's share.
@@ -25,12 +27,17 @@ public struct Prediction: Codable, Sendable {
   public let file: String
   /// P(fake); nil when no model could look at it.
   public let probability: Double?
-  /// `fake`, `real`, or nil without a probability.
+  /// The same as the frequency of fakes among validation items of such a score, by the calibration that the model carries;
+  /// equal to `probability` where that is the mean of calibrated folds.
+  public let calibrated: Double?
+  /// `fake`, `real`, `undecided`, or nil without a probability.
   public let verdict: String?
   /// Probabilities at or above it are called fake.
   public let threshold: Double
   /// How it was chosen.
   public let thresholdRule: String
+  /// Probabilities in it are called undecided; nil where the experiment asked for no band.
+  public let band: DecisionBand?
   /// The model or fusion that the probability is of.
   public let decidedBy: String
   /// The fold whose models scored it, for a file of the run; nil for others, which all folds score.
@@ -43,8 +50,9 @@ public struct Prediction: Codable, Sendable {
   public let reason: String?
 
   enum CodingKeys: String, CodingKey {
-    case file, probability, verdict, threshold, fold, modalities, models, reason
+    case file, probability, calibrated, verdict, threshold, fold, modalities, models, reason
     case thresholdRule = "threshold_rule"
     case decidedBy = "decided_by"
+    case band = "undecided"
   }
 }

@@ -3,6 +3,7 @@ import Evaluation
 import Faces
 import Files
 import Foundation
+import Ledger
 import Training
 
 /// A finished run: a file of the run is scored by the fold that had it as test, any other file by all folds, whose
@@ -15,13 +16,14 @@ struct RunPredictor: Predictor {
   private let fusions: [String: [FusedFold]]
   private let decider: String
   private let testFolds: [String: Int]
+  private let directory: URL
 
   init(_ run: URL, decider: String?, detectors: [URL]) throws {
     guard FileManager.default.fileExists(atPath: run.appending(path: RunFiles.summary).path) else {
       throw RunFailed(description: "\(run.path): this is no finished run; finish it with the command that began it")
     }
     let inputs = try RunInputs(folder: run)
-    self.inputs = inputs
+    (self.inputs, directory) = (inputs, run)
     let folds = 0..<inputs.plan.count
     let finders = FaceDetectors(networks: [run.appending(path: RunFiles.detectors)] + detectors)
     scorers = try inputs.experiment.models.map { entry in
@@ -81,51 +83,49 @@ struct RunPredictor: Predictor {
       models.append(
         Prediction.ModelScore(
           name, scorers[0],
-          probability: scores.isEmpty
-            ? nil
-            : combine(
-              used.map { scorers[$0].description.temperature }, probabilities: scores.map(\.probability),
-              logits: scores.map(\.logit)),
+          probability: combine(
+            zip(used, results).compactMap { fold, result in
+              result.score.map { ($0.probability, $0.logit, scorers[fold].description.decision) }
+            }),
           reason: results.compactMap(\.reason).first, parts: parts ?? []))
+    }
+    if let fold {
+      // Every look at a test score counts, also after the run.
+      do {
+        try Ledger.noteTestPrediction(directory: directory, models: models.map(\.model), fold: fold, file: file.path)
+      } catch {
+        let note =
+          "note: \(file.path) is a test file of the run, and that it was scored again is not counted: \(error)\n"
+        FileHandle.standardError.write(Data(note.utf8))
+      }
     }
     return decide(file, fold, used, byFold, models)
   }
 
   /// One fold's own probability, or P(fake) from the mean of several folds' calibrated logits.
-  private func combine(_ temperatures: [Double], probabilities: [Double], logits: [Double]) -> Double {
-    guard probabilities.count > 1 else { return probabilities[0] }
-    return sigmoid(zip(logits, temperatures).reduce(0) { $0 + $1.0 / $1.1 } / Double(logits.count))
+  private func combine(_ scores: [(probability: Double, logit: Double, point: OperatingPoint)]) -> Double? {
+    scores.count == 1 ? scores[0].probability : OperatingPoint.ensemble(scores.map { ($0.logit, $0.point) })
   }
 
   private func decide(
     _ file: URL, _ fold: Int?, _ used: [Int], _ byFold: [[String: Double]], _ models: [Prediction.ModelScore]
   ) -> Prediction {
-    let points: [(probability: Double?, threshold: Double, rule: String, temperature: Double)]
+    let points: [(probability: Double?, decision: OperatingPoint)]
     if let fused = fusions[decider] {
       points = used.enumerated().map { index, fold in
-        (
-          fused[fold].fusion.apply(byFold[index].mapValues { $0 }), fused[fold].threshold, fused[fold].thresholdRule,
-          fused[fold].temperature
-        )
+        (fused[fold].fusion.apply(byFold[index].mapValues { $0 }), fused[fold].decision)
       }
     } else {
       let scorers = scorers.first { $0.name == decider }!.folds
-      points = used.enumerated().map { index, fold in
-        let description = scorers[fold].description
-        return (byFold[index][decider], description.threshold, description.thresholdRule, description.temperature)
-      }
+      points = used.enumerated().map { index, fold in (byFold[index][decider], scorers[fold].description.decision) }
     }
-    let known = points.filter { $0.probability != nil }
-    let temperatures = points.map(\.temperature)
+    let known = points.compactMap { point in
+      point.probability.map { (probability: $0, logit: logit($0), point: point.decision) }
+    }
     return Prediction(
-      file: file.path,
-      probability: known.isEmpty
-        ? nil
-        : combine(
-          known.map(\.temperature), probabilities: known.map { $0.probability! },
-          logits: known.map { logit($0.probability!) }),
-      threshold: combine(
-        temperatures, probabilities: points.map(\.threshold), logits: points.map { logit($0.threshold) }),
-      thresholdRule: points[0].rule, decidedBy: decider, fold: fold, models: models)
+      file: file.path, probability: combine(known),
+      calibrated: OperatingPoint.ensemble(known.map { ($0.logit, $0.point) }),
+      decision: points.count == 1 ? points[0].decision : OperatingPoint.ensemble(points.map(\.decision)),
+      decidedBy: decider, fold: fold, models: models)
   }
 }

@@ -6,9 +6,8 @@ internal import Synchronization
 public struct ShortcutAudit: Sendable {
   /// One probe per quantity that some samples have.
   public let probes: [ShortcutProbe]
-  /// The measured values by sample id. Of two data sets that share an id, the later one's value counts here; the probes
-  /// have both.
-  public let values: [ShortcutProbe.Quantity: [String: Double]]
+  /// The measured values by sample.
+  public let values: [ShortcutProbe.Quantity: [SampleKey: Double]]
   /// Samples measured.
   public let measured: Int
   /// Samples whose sound could not be decoded, with the reason.
@@ -69,7 +68,7 @@ public struct ShortcutAudit: Sendable {
         labels: found.map { samples[$0.sample].label }, isCategorical: quantity.isCategorical)
     }
     values = found.mapValues { list in
-      Dictionary(list.map { (samples[$0.sample].id, $0.value) }, uniquingKeysWith: { $1 })
+      Dictionary(list.map { (SampleKey(samples[$0.sample]), $0.value) }, uniquingKeysWith: { $1 })
     }
     (self.failures, measured) = (failures, chosen.count)
   }

@@ -1,11 +1,15 @@
 import Foundation
+public import Evaluation
 public import Models
 
 /// What a model file says about itself, beside its weights: all that is needed to score a file as the evaluation did,
 /// and where the model comes from. It holds no date and no path, so equal training gives an equal file.
 public struct ModelDescription: Codable, Sendable, Equatable {
+  /// The version that this program writes and reads. 2 holds the whole operating point.
+  public static let currentRevision = 2
+
   /// Version of this description.
-  public var revision = 1
+  public var revision = currentRevision
   /// The experiment's name for the model.
   public var model: String
   /// Name in the registry.
@@ -24,12 +28,8 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var classes = ["real", "fake"]
   /// What a score is.
   public var score = "P(fake)"
-  /// Scores at or above it are called fake.
-  public var threshold: Double
-  /// How the threshold was chosen; `fixed` numbers also where the validation part has one class only.
-  public var thresholdRule: String
-  /// What logits are divided by for calibrated probabilities.
-  public var temperature: Double
+  /// Threshold, undecided band and calibration, as the fold's validation part chose them.
+  public var decision: OperatingPoint
   /// The fold whose test part the model has not seen.
   public var fold: Int
   /// The experiment's seed.
@@ -46,9 +46,9 @@ public struct ModelDescription: Codable, Sendable, Equatable {
   public var data: String
 
   enum CodingKeys: String, CodingKey {
-    case revision, model, architecture, config, weights, tuning, input, aggregate, classes, score, threshold
-    case temperature, fold, seed, epoch
-    case thresholdRule = "threshold_rule", validationAUC = "validation_auc", validationLoss = "validation_loss"
+    case revision, model, architecture, config, weights, tuning, input, aggregate, classes, score, fold
+    case seed, epoch
+    case decision = "operating_point", validationAUC = "validation_auc", validationLoss = "validation_loss"
     case configuration, data
   }
 }

@@ -6,7 +6,7 @@ public import Tensor
 /// A model on disk: a safetensors file whose `unmask` note is the `ModelDescription`.
 ///
 ///     let (description, _) = try ModelFile.read(url)
-///     print(description.architecture, description.threshold)
+///     print(description.architecture, description.decision.threshold)
 public enum ModelFile {
   private static let note = "unmask"
 
@@ -38,10 +38,14 @@ public enum ModelFile {
         "\(file.path): these weights carry no description of their model; use a file that `unmask train` wrote")
     }
     do {
-      let description = try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
-      guard description.revision == 1 else {
-        throw TrainingError("\(file.path): it was written by a newer version of Unmask; use that version to read it")
+      struct Version: Decodable { let revision: Int }
+      let found = try JSONDecoder().decode(Version.self, from: Data(text.utf8)).revision
+      guard found == ModelDescription.currentRevision else {
+        throw TrainingError(
+          "\(file.path): it was written by \(found > ModelDescription.currentRevision ? "a newer" : "an older") version of "
+            + "Unmask; use that version to read it, or train the model again")
       }
+      let description = try JSONDecoder().decode(ModelDescription.self, from: Data(text.utf8))
       try description.input.validate()
       return description
     } catch let error as TrainingError {

@@ -9,7 +9,7 @@ import Tensor
 ///
 ///     let scorer = try Scorer(contentsOf: run.appending(path: "Models/voice/fold-0.safetensors"), cache: cache)
 ///     switch try scorer.score(ModelSample(file: URL(filePath: "clip.mp4"))) {
-///     case .scored(let score): print(score.probability, score.probability >= scorer.description.threshold)
+///     case .scored(let score): print(score.probability, scorer.description.decision.answer(score.probability))
 ///     case .failed(let reason): print(reason)
 ///     }
 ///

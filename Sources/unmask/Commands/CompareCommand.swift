@@ -10,7 +10,7 @@ struct CompareCommand: ParsableCommand {
     discussion: """
       DeLong's test of the AUCs with Holm's adjustment over all pairs, a bootstrap interval of the difference (over groups \
       with --groups-from), McNemar's test of the decisions; with three folds or more Nadeau and Bengio's corrected t of the \
-      folds' AUCs, and with three models Friedman's test with Nemenyi's critical difference.
+      folds' AUCs, with six Wilcoxon's signed ranks, and with three models Friedman's test with Nemenyi's critical difference.
 
       Example: unmask compare Scores/voice.csv Scores/mfcc-logistic.csv --groups-from samples.csv
       """)
@@ -23,7 +23,8 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     let comparison = try ScoreComparison(
-      scores.models(), truth: sampleLabels(labels), groups: scores.groups(), rule: scores.rule(),
+      scores.models().map { ($0.name, scores.samples($0.rows).samples) }, truth: sampleLabels(labels),
+      groups: scores.groups(), rule: scores.rule(),
       bootstrap: scores.bootstrap ?? Bootstrap(resamples: 1))
     if scores.json { return try printJSON(comparison) }
     var models = TextTable(["model", "samples", "AUC within folds", "95 % interval (DeLong)", "AUC pooled"])
@@ -36,7 +37,7 @@ struct CompareCommand: ParsableCommand {
     print(models.text)
     var table = TextTable([
       "pair", "samples", "difference", "DeLong 95 %", "bootstrap 95 %", "p", "p (Holm)", "McNemar p",
-      "folds p",
+      "folds p", "Wilcoxon p",
     ])
     for pair in comparison.pairs {
       table.append([
@@ -45,6 +46,7 @@ struct CompareCommand: ParsableCommand {
         scores.resamples > 0 ? pair.bootstrap.map(bracket) ?? "–" : "–",
         pair.delong.p.value.map(digits) ?? pair.delong.p.reason!,
         pair.adjustedP.map(digits) ?? "–", digits(pair.mcNemarP), pair.folds?.p.value.map(digits) ?? "–",
+        pair.wilcoxonP.map(digits) ?? "–",
       ])
     }
     print(table.text, terminator: "")

@@ -45,7 +45,7 @@ struct FuseCommand: ParsableCommand {
   }
 
   func run() throws {
-    let models = try scores.models()
+    let models = try scores.models().map { (name: $0.name, rows: scores.samples($0.rows).samples) }
     guard models.count > 1 else {
       throw EvaluationError("a fusion needs two models; give two score files, or one with two models in it")
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Evaluation
 import Files
 import Foundation
 
@@ -81,11 +82,13 @@ struct PredictCommand: ParsableCommand {
     guard let probability = prediction.probability, let verdict = prediction.verdict else {
       return "\(prediction.file): no score: \(prediction.reason ?? "")"
     }
+    let calibrated = prediction.calibrated.map { $0 == probability ? "" : " (calibrated \(percent($0)))" } ?? ""
+    let band = prediction.band.map { ", undecided from \(percent($0.lower)) to \(percent($0.upper))" } ?? ""
+    let fold = prediction.fold.map { "; a file of the run, scored by fold \($0), which had it as test" } ?? ""
     var lines = [
-      "\(prediction.file): \(verdict.uppercased())  P(fake) \(percent(probability)), threshold "
-        + "\(percent(prediction.threshold)) (\(prediction.thresholdRule)), by \(prediction.decidedBy) on "
-        + prediction.modalities.joined(separator: ", ")
-        + (prediction.fold.map { "; a file of the run, scored by fold \($0), which had it as test" } ?? "")
+      "\(prediction.file): \(verdict.uppercased())  P(fake) \(percent(probability))\(calibrated), threshold "
+        + "\(percent(prediction.threshold)) (\(prediction.thresholdRule))\(band), by \(prediction.decidedBy) on "
+        + "\(prediction.modalities.joined(separator: ", "))\(fold)"
     ]
     for model in prediction.models {
       var line = "  \(model.model) (\(model.modality)): "
@@ -100,11 +103,16 @@ struct PredictCommand: ParsableCommand {
 
   private static func table(_ predictions: [Prediction]) -> String {
     var writer = CSVWriter(
-      header: ["file", "probability", "verdict", "threshold", "decided_by", "fold", "modalities", "reason"])
+      header: [
+        "file", "probability", "calibrated", "verdict", "threshold", "undecided_low", "undecided_high", "decided_by",
+        "fold",
+        "modalities", "reason",
+      ])
     for prediction in predictions {
       writer.append([
-        prediction.file, prediction.probability.map { "\($0)" } ?? "", prediction.verdict ?? "",
-        "\(prediction.threshold)", prediction.decidedBy, prediction.fold.map { "\($0)" } ?? "",
+        prediction.file, prediction.probability.map { "\($0)" } ?? "", prediction.calibrated.map { "\($0)" } ?? "",
+        prediction.verdict ?? "", "\(prediction.threshold)", prediction.band.map { "\($0.lower)" } ?? "",
+        prediction.band.map { "\($0.upper)" } ?? "", prediction.decidedBy, prediction.fold.map { "\($0)" } ?? "",
         prediction.modalities.joined(separator: ";"), prediction.reason ?? "",
       ])
     }

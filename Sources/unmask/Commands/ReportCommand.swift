@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Foundation
 import Reports
 
@@ -23,7 +24,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let outcome = try ReportWriter.rebuild(URL(fileURLWithPath: directory))
+    let outcome = try rebuildReport(of: URL(fileURLWithPath: directory))
     if json {
       return try printJSON(
         Answer(report: outcome.page.path, figures: outcome.figuresMissing == nil, note: outcome.figuresMissing))

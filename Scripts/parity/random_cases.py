@@ -2,12 +2,15 @@
 
 usage: random_cases.py OUT [COUNT] [SEED] [FAMILY...]
 OUT gets COUNT folders (20 unless told) a family, each a model of random size and options with random inputs. Outputs,
-gradients and updated buffers are computed in float64. Then: unmask models check OUT
+gradients and updated buffers are computed in float64. A tolerance is the usual one, or eight times the error of the
+reference's own float32 pass where a random model is so badly conditioned that this is more; models that float32 cannot
+compute to a percent are left out. Then: unmask models check OUT
 Versions: PyTorch 2.13, torchvision 0.28, transformers 5.23.
 """
 import json
 import pathlib
 import random
+import shutil
 import sys
 
 import torch
@@ -19,7 +22,7 @@ from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple,
 TOLERANCE = {"outputs": 2e-5, "gradients": 2e-4, "updated": 2e-5, "loss_over_loss_scale": 2e-5,
              "zero_gradients_over_largest_gradient_norm": 1e-5}
 ACTIVATIONS = ["gelu", "gelu", "quick_gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_python", "relu", "silu",
-               "swish", "tanh", "sigmoid", "linear", "gelu_accurate", "gelu_python_tanh"]
+               "swish", "tanh", "sigmoid", "gelu_accurate", "gelu_python_tanh"]
 EPSILONS = [1e-3, 1e-5, 1e-6, 1e-12]
 pick = random.choice
 
@@ -245,20 +248,45 @@ def randomise(model):
                 value.copy_(1 + 0.3 * torch.randn_like(value))
 
 
-def run(model, inputs, call, names, mode):
-    """Outputs, loss, gradients and updated buffers, in float64."""
-    model = model.double().train(mode == "train")
-    leaves = {key: value.double().requires_grad_() if value.is_floating_point() else value
+def relative(found, expected):
+    norm = float(expected.norm())
+    error = float((found.double() - expected.double()).norm())
+    return error / norm if norm else error
+
+
+def run(model, inputs, call, names, mode, cotangents, dtype):
+    """Outputs, loss, gradients and updated buffers in a precision."""
+    model = model.to(dtype).train(mode == "train")
+    leaves = {key: value.detach().to(dtype).requires_grad_() if value.is_floating_point() else value
               for key, value in inputs.items()}
-    arguments = dict(leaves)
-    result = model(**arguments, **call)
+    result = model(**leaves, **call)
     outputs = {name: result[name] for name in names}
-    cotangents = {name: torch.randn(value.shape) for name, value in outputs.items()}
-    parts = [value * cotangents[name].double() for name, value in outputs.items()]
+    for name, value in outputs.items():
+        cotangents.setdefault(name, torch.randn(value.shape))
+    parts = [value * cotangents[name].to(dtype) for name, value in outputs.items()]
     loss, scale = sum(part.mean() for part in parts), sum(part.abs().mean() for part in parts)
     model.zero_grad()
     loss.backward()
-    return leaves, outputs, cotangents, loss, scale
+    return leaves, outputs, loss, scale
+
+
+def collect(model, leaves, stored_name):
+    """Gradients by the names that tensors have in the file, and those that are not used."""
+    unused, gradients = [], {}
+    for name, parameter in model.named_parameters():
+        key = "grad." + stored_name(name)
+        if parameter.grad is None:
+            unused.append(key)
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        if "half of " in key:
+            # The file has the two halves of a gated layer as one tensor, the gate first.
+            key = key.replace("half of ", "")
+            gradient = torch.cat([gradients[key], gradient]) if key in gradients else gradient
+        gradients[key] = gradient.clone()
+    for name, value in leaves.items():
+        if value.is_floating_point():
+            gradients[f"grad_input.{name}"] = value.grad.clone()
+    return gradients, unused
 
 
 def make(folder, family):
@@ -286,42 +314,53 @@ def make(folder, family):
 
     cases = []
     for mode in modes:
-        model.load_state_dict(start)
-        leaves, outputs, cotangents, loss, scale = run(model, inputs, call, names, mode)
+        # The float32 pass first: it says how well conditioned the case is.
+        cotangents, errors = {}, {}
+        model.float().load_state_dict(start)
+        try:
+            leaves, rough, _, _ = run(model, inputs, call, names, mode, cotangents, torch.float32)
+        except RuntimeError as error:
+            if "Kernel size can't be greater" in str(error):
+                return False
+            raise
+        rough_gradients, _ = collect(model, leaves, stored_name)
+        rough_buffers = {name: value.clone() for name, value in model.named_buffers()}
+        model.double().load_state_dict(start)
+        leaves, outputs, loss, scale = run(model, inputs, call, names, mode, cotangents, torch.float64)
+        gradients, unused = collect(model, leaves, stored_name)
         tensors = {f"input.{key}": (value.to(torch.uint8) if value.dtype == torch.bool else value)
                    for key, value in inputs.items()}
         tensors |= {f"expected.{key}": value.detach().float() for key, value in outputs.items()}
         tensors |= {f"cotangent.{key}": value for key, value in cotangents.items()}
         tensors["expected.loss"] = loss.detach().float()
-        unused, gradients = [], {}
-        for name, parameter in model.named_parameters():
-            key = "grad." + stored_name(name)
-            if parameter.grad is None:
-                unused.append(key)
-            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            if "half of " in key:
-                # The file has the two halves of a gated layer as one tensor, the gate first.
-                key = key.replace("half of ", "")
-                gradient = torch.cat([gradients[key], gradient]) if key in gradients else gradient
-            gradients[key] = gradient
-        for name, value in leaves.items():
-            if value.is_floating_point():
-                gradients[f"grad_input.{name}"] = value.grad
         largest = max(float(value.norm()) for value in gradients.values())
-        # Small ones too: below 1e-5 of the largest, float32 leaves no more than rounding.
-        zeros = [key for key, value in gradients.items()
-                 if key not in unused and key.startswith("grad.") and float(value.norm()) < 1e-9 * largest]
+        zeros = [key for key, value in gradients.items() if key not in unused and float(value.norm()) < 1e-9 * largest]
+        if any(key.startswith("grad_input") for key in zeros) or not largest:
+            return False
         tensors |= {key: value.detach().float() for key, value in gradients.items()}
+        errors["outputs"] = max(relative(rough[name], value) for name, value in outputs.items())
+        errors["gradients"] = max(
+            (relative(rough_gradients[key], value) for key, value in gradients.items() if key not in zeros + unused),
+            default=0)
+        errors["zero_gradients_over_largest_gradient_norm"] = max(
+            (float(rough_gradients[key].norm()) / largest for key in zeros), default=0)
         if mode == "train":
             for name, value in model.named_buffers():
                 tensors["updated." + stored_name(name)] = value.float() if value.is_floating_point() else value
+            errors["updated"] = max(
+                relative(rough_buffers[name], value) for name, value in model.named_buffers()
+                if value.is_floating_point())
+        if not max(errors.values()) < 0.01:
+            return False
         file = "case.safetensors" if mode == "eval" else f"case_{mode}.safetensors"
         save_file({key: value.contiguous() for key, value in tensors.items()}, folder / file)
-        cases.append({"file": file, "mode": mode, "call": call, "tolerance": TOLERANCE, "loss_scale": float(scale),
+        tolerance = {key: max(value, 8 * errors.get(key, 0)) for key, value in TOLERANCE.items()}
+        cases.append({"file": file, "mode": mode, "call": call, "tolerance": tolerance, "loss_scale": float(scale),
                       "largest_gradient_norm": largest, "gradients_exactly_zero_unused": unused,
-                      "gradients_zero_in_exact_arithmetic": zeros})
+                      "gradients_zero_in_exact_arithmetic": zeros, "float32_vs_float64": errors})
     meta = {"name": folder.name, "class": type(model).__name__, "cases": cases}
     (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n")
+    return True
 
 
 def main():
@@ -333,7 +372,9 @@ def main():
         for index in range(count):
             random.seed(f"{seed} {family} {index}")
             torch.manual_seed(random.getrandbits(62))
-            make(out / f"{family}-{seed}-{index}", family)
+            folder = out / f"{family}-{seed}-{index}"
+            while not make(folder, family):
+                shutil.rmtree(folder)
         print(family, count, flush=True)
 
 

@@ -6,8 +6,6 @@ extension Architecture {
   /// Bytes that one view keeps from the forward pass until backward, at the usual input: measured, on empty views and
   /// weights of zero.
   ///
-  /// Tensors of other threads count too, so that it is for a program that does nothing else meanwhile.
-  ///
   /// - Throws: what `build` throws.
   /// - Cost: one forward pass of two views; seconds for the largest networks.
   public func activationBytesPerView() throws -> Int {
@@ -22,9 +20,10 @@ extension Architecture {
     let views = 2
     let part = preprocessing.partShape
     let pass = Pass(training: true)
-    let before = TensorMemory.bytesInUse
-    let input = Tensor(zeros: [views] + part, format: part.count >= 3 ? .channelsLast : .contiguous)
-    let output = network.logits(Variable(input), pass)
-    return withExtendedLifetime((output, pass)) { max(0, TensorMemory.bytesInUse - before) / views }
+    let counted = TensorMemory.counting {
+      let input = Tensor(zeros: [views] + part, format: part.count >= 3 ? .channelsLast : .contiguous)
+      return network.logits(Variable(input), pass)
+    }
+    return withExtendedLifetime(pass) { max(0, counted.left) / views }
   }
 }

@@ -38,6 +38,19 @@ public final class Storage: @unchecked Sendable {
 public enum TensorMemory {
   /// Bytes of all living tensors' blocks, in the whole process.
   public static var bytesInUse: Int { StoragePool.shared.used }
+
+  /// Runs `body` and counts the blocks that the calling thread takes and gives back meanwhile, whatever others do.
+  ///
+  /// - Returns: what `body` gave; the bytes that it left taken, and the most that it had at once.
+  public static func counting<R>(_ body: () -> R) -> (result: R, left: Int, most: Int) {
+    StoragePool.shared.beginCounting()
+    let result = body()
+    let count = StoragePool.shared.endCounting()
+    return (result, count.now, count.most)
+  }
+
+  /// Gives the blocks that nobody uses back to the system: between two jobs, as the next one may want other sizes.
+  public static func releaseIdle() { StoragePool.shared.releaseIdle() }
 }
 
 /// Freed blocks by size class, so that a training step asks the system for nothing after its first round: fresh pages
@@ -49,6 +62,24 @@ final class StoragePool: Sendable {
     var free: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: 256)
     var cached = 0
     var used = 0
+    // Of threads that count what they take.
+    var counts: [pthread_t: Count] = [:]
+
+    mutating func count(_ bytes: Int) {
+      used += bytes
+      if !counts.isEmpty { counts[pthread_self()]?.add(bytes) }
+    }
+  }
+
+  /// What one thread took since it began to count.
+  struct Count {
+    var now = 0
+    var most = 0
+
+    mutating func add(_ bytes: Int) {
+      now += bytes
+      most = max(most, now)
+    }
   }
 
   // Pointers are not Sendable; these point to blocks that nobody uses.
@@ -71,12 +102,26 @@ final class StoragePool: Sendable {
   /// Bytes of blocks that were taken and not given back.
   var used: Int { blocks.withLock { $0.state.used } }
 
+  func beginCounting() { blocks.withLock { $0.state.counts[pthread_self()] = Count() } }
+
+  func endCounting() -> Count { blocks.withLock { $0.state.counts.removeValue(forKey: pthread_self()) } ?? Count() }
+
+  func releaseIdle() {
+    let idle = blocks.withLock { blocks in
+      let idle = SendablePointers(pointers: blocks.state.free.flatMap { $0 })
+      for index in blocks.state.free.indices { blocks.state.free[index] = [] }
+      blocks.state.cached = 0
+      return idle
+    }
+    for pointer in idle.pointers { pointer.deallocate() }
+  }
+
   func take(_ count: Int) -> UnsafeMutableRawPointer {
     let (index, bytes) = sizeClass(count)
     let block = blocks.withLock { blocks in
       let block = blocks.state.free[index].popLast()
       if block != nil { blocks.state.cached -= bytes }
-      blocks.state.used += bytes
+      blocks.state.count(bytes)
       return SendablePointer(pointer: block)
     }
     return block.pointer ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
@@ -86,7 +131,7 @@ final class StoragePool: Sendable {
     let (index, bytes) = sizeClass(count)
     let block = SendablePointer(pointer: pointer)
     let kept = blocks.withLock { [limit] blocks in
-      blocks.state.used -= bytes
+      blocks.state.count(-bytes)
       guard blocks.state.cached + bytes <= limit else { return false }
       blocks.state.free[index].append(block.pointer!)
       blocks.state.cached += bytes
@@ -97,4 +142,5 @@ final class StoragePool: Sendable {
 
   // The block changes hands at the lock; only one side uses it at a time.
   private struct SendablePointer: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
+  private struct SendablePointers: @unchecked Sendable { let pointers: [UnsafeMutableRawPointer] }
 }

@@ -42,10 +42,11 @@ struct MemoryEstimate {
     let format: MemoryFormat = partShape.count >= 3 ? .channelsLast : .contiguous
     let count = 2
     let size = partShape.reduce(count, *)
-    let before = TensorMemory.bytesInUse
-    let input = Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } }
-    let output = network.logits(Variable(input), pass)
-    return withExtendedLifetime((output, pass)) { max(0, TensorMemory.bytesInUse - before) / count }
+    let counted = TensorMemory.counting {
+      let input = Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } }
+      return network.logits(Variable(input), pass)
+    }
+    return withExtendedLifetime(pass) { max(0, counted.left) / count }
   }
 
   /// One line for the log.

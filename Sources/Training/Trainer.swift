@@ -66,6 +66,8 @@ public struct Trainer {
   public func run(checkpoint: URL, resuming: URL? = nil, output: URL) throws -> TrainingSummary {
     try job.settings.validate(model: job.model)
     try job.input.validate()
+    // The next job's tensors have other sizes.
+    defer { TensorMemory.releaseIdle() }
     let (store, built) = try build()
     notes.clear()
     let (network, data) = try prepare(built, store)
@@ -113,7 +115,8 @@ public struct Trainer {
     // Single parameters that published files may lack stay as they are; whole parts without weights are trained.
     let parts = (checkpoint.map { job.architecture.fresh(beside: $0) } ?? []).filter { $0.hasSuffix(".") }
     try job.tuning.apply(to: network, store, fresh: parts, model: job.model)
-    guard job.settings.layerDecay == 1 || network is Detector else {
+    // What is fitted in closed form has no learning rate at all.
+    guard job.settings.layerDecay == 1 || network is Detector || job.architecture.fitting == .logistic else {
       throw TrainingError(
         "model \(job.model): train.layer_decay is for backbones with stages, and \(job.architecture.name) has none; "
           + "remove the key")
@@ -173,11 +176,20 @@ public struct Trainer {
 
   private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }
 
-  /// Scores of the validation part, in its order.
-  func validate(_ data: TrainingData, _ network: any Network, _ crew: ShardThreads) throws -> [SampleScore] {
+  /// Scores of the validation part, in its order, a few at a time so that progress shows.
+  func validate(
+    _ data: TrainingData, _ network: any Network, _ crew: ShardThreads, epoch: Int
+  ) throws -> [SampleScore] {
     let scoring = NetworkScoring(network: network, writer: data.writer, aggregate: job.aggregate)
-    let results = crew.map(data.validation.count) { index in
-      Result { scoring.score(try data.prepared(data.validation[index])) }
+    var results: [Result<SampleScore, any Error>] = []
+    while results.count < data.validation.count {
+      let first = results.count
+      results += crew.map(min(4 * max(1, threads), data.validation.count - first)) { index in
+        Result { scoring.score(try data.prepared(data.validation[first + index])) }
+      }
+      try onProgress(
+        TrainingProgress(
+          phase: "validate", epoch: epoch, epochs: epochs, step: results.count, steps: data.validation.count))
     }
     return try zip(data.validation, results).map { item, result in
       let score = try result.get()
@@ -195,7 +207,7 @@ public struct Trainer {
     _ data: TrainingData, _ network: any Network, _ store: ParameterStore, _ state: TrainerState, to output: URL
   ) throws -> TrainingSummary {
     let crew = ShardThreads(count: threads, computeThreads: 1)
-    let scores = try validate(data, network, crew)
+    let scores = try validate(data, network, crew, epoch: state.bestEpoch)
     let labels = data.validation.map(\.isFake)
     let ranked = RankedScores(scores: scores.map(\.probability), fake: labels)
     let description = ModelDescription(

@@ -71,7 +71,8 @@ final class TrainingRun {
       try data.batch(plan.steps[first + index], epoch: epoch, shards: shards)
     }
     defer { batches.stop() }
-    var rate = 0.0
+    // What the step before an interruption had, if the whole epoch was done by then.
+    var rate = first > 0 ? settings.learningRate(step: first - 1, of: plan.steps.count, epoch: epoch) : 0
     while let batch = try batches.next() {
       rate = settings.learningRate(step: state.step, of: plan.steps.count, epoch: epoch)
       let report = try step.run(
@@ -91,8 +92,14 @@ final class TrainingRun {
     if let judged { try store.load(trained: judged) }
     let (waited, trained) = (batches.secondsWaited, Date.now.timeIntervalSince(began))
     if let text = TrainingAdvice.loading(waited: waited, of: trained) { trainer.note(.loading, text, once: true) }
-    let scores = try trainer.validate(data, network, crew)
+    let validated = Result { try trainer.validate(data, network, crew, epoch: epoch + 1) }
     if judged != nil { try store.load(trained: current) }
+    let scores: [SampleScore]
+    do { scores = try validated.get() } catch {
+      // A job that is stopped here goes on with this validation.
+      try? save()
+      throw error
+    }
     let labels = data.validation.map(\.isFake)
     let ranked = RankedScores(scores: scores.map(\.logit), fake: labels)
     let record = EpochRecord(
@@ -107,7 +114,6 @@ final class TrainingRun {
     (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)
-    try tell("validate", scores.count, scores.count, nil)
   }
 
   /// What AUC changes by when one sample of the smaller class moves past half of the other class: less than that tells
@@ -122,8 +128,7 @@ final class TrainingRun {
     do {
       try trainer.onProgress(
         TrainingProgress(
-          phase: phase, epoch: phase == "train" ? state.epoch + 1 : state.epoch, epochs: settings.epochs, step: step,
-          steps: steps, loss: loss))
+          phase: phase, epoch: state.epoch + 1, epochs: settings.epochs, step: step, steps: steps, loss: loss))
     } catch {
       // The reason to stop matters more than a checkpoint that nobody may be able to take.
       try? save()

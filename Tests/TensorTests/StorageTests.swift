@@ -47,4 +47,20 @@ import Testing
       }
     }
   }
+
+  @Test func `counts what one thread takes, whatever others do`() {
+    let kept = TensorMemory.counting {
+      let first = Tensor(zeros: [1024])
+      return [first].map { _ in Tensor(zeros: [256]) }
+    }
+    #expect(kept.left == 1024 && kept.most >= 4096 + 1024)
+    let other = Thread { _ = Tensor(zeros: [4096]) }
+    let none = TensorMemory.counting {
+      other.start()
+      while !other.isFinished { usleep(1000) }
+    }
+    #expect(none.left == 0 && none.most == 0)
+    withExtendedLifetime(kept) { TensorMemory.releaseIdle() }
+    #expect(Tensor(full: 3, shape: [256]).floats().allSatisfy { $0 == 3 })
+  }
 }

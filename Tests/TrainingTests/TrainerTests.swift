@@ -95,6 +95,25 @@ import Testing
     #expect(try train(folder, name: "resumed", resuming: checkpoint) == undisturbed)
   }
 
+  @Test(arguments: [0, 0.9]) func `goes on with a validation that was stopped`(ema: Double) throws {
+    struct Stop: Error {}
+    let folder = try TemporaryFolder()
+    let job = TinyTask.job { $0.ema = ema }
+    func records(_ name: String, resuming: URL? = nil, stopping: Bool = false) throws -> (Data, [EpochRecord]) {
+      var records: [EpochRecord] = []
+      let bytes = try train(folder, job, name: name, resuming: resuming) {
+        $0.onProgress = { if stopping && $0.phase == "validate" && $0.epoch == 2 { throw Stop() } }
+        $0.onEpoch = { records.append($0) }
+      }
+      return (bytes, records)
+    }
+    let undisturbed = try records("undisturbed")
+    #expect(throws: Stop.self) { _ = try records("stopped", stopping: true) }
+    let resumed = try records("resumed", resuming: folder.url.appending(path: "stopped.checkpoint"))
+    #expect(resumed.0 == undisturbed.0)
+    #expect(resumed.1 == Array(undisturbed.1.dropFirst()))
+  }
+
   @Test func `refuses a checkpoint of another configuration`() throws {
     let folder = try TemporaryFolder()
     _ = try train(folder) { $0.checkpointSteps = 1 }

@@ -5,19 +5,22 @@ import Tensor
 public struct RecurrentWeights {
   /// Input to gates, `[gates · H, I]`; gates in order i, f, g, o (LSTM) or r, z, n (GRU).
   public let input: Variable
-  /// State to gates, `[gates · H, H]`.
+  /// State to gates, `[gates · H, H]`; `[4H, P]` where an LSTM's state is projected.
   public let hidden: Variable
   /// `[gates · H]`, added to the input's part.
   public let inputBias: Variable?
   /// `[gates · H]`, added to the state's part.
   public let hiddenBias: Variable?
+  /// Output to state, `[P, H]`; LSTM only.
+  public let projection: Variable?
 
   /// Weights of one direction.
-  public init(input: Variable, hidden: Variable, inputBias: Variable? = nil, hiddenBias: Variable? = nil) {
+  public init(input: Variable, hidden: Variable, inputBias: Variable? = nil, hiddenBias: Variable? = nil, projection: Variable? = nil) {
     self.input = input
     self.hidden = hidden
     self.inputBias = inputBias
     self.hiddenBias = hiddenBias
+    self.projection = projection
   }
 }
 

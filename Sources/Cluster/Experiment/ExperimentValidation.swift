@@ -40,6 +40,11 @@ extension Experiment {
             "model \(model.name): \(architecture.name) is trained from scratch and reads no weights; remove the key, or "
               + "choose a backbone of `unmask models list`")
         }
+        guard model.train.layerDecay == 1 || architecture.family != nil || architecture.fitting == .logistic else {
+          throw fail(
+            "model \(model.name): train.layer_decay is for backbones with stages, and \(architecture.name) has none; write "
+              + "layer_decay: 1.0 for this model")
+        }
         guard model.tune == .full || !model.weights.isEmpty else {
           throw fail(
             "model \(model.name): tune: \(model.tune.text) needs outside weights; name their folder with `weights`")

@@ -58,8 +58,12 @@ public struct ModelImport: Sendable {
     (tensors, renamed) = (mapped.tensors, mapped.renamed)
     ignored = (mapped.ignored + weights.ignored).sorted()
     let store = ParameterStore(seed: 0, checkpoint: tensors, fresh: architecture.fresh(beside: tensors))
-    _ = try family.make(store.root, usual)
-    try store.finish()
+    do {
+      _ = try family.make(store.root, usual)
+      try store.finish()
+    } catch let error as CheckpointError {
+      throw ModelError("\(source): \(error.description)")
+    }
     parameterCount = store.parameterCount
     let names = store.parameters.map(\.name) + store.buffers.map(\.name)
     fresh = names.filter { mapped.tensors[$0] == nil }

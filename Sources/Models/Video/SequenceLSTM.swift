@@ -10,7 +10,7 @@ struct SequenceLSTM: Backbone {
   /// Width of one step's input.
   let inputCount: Int
   private let lstm: LSTM
-  private let states, hidden: Int
+  private let states, hidden, width: Int
   private let batchFirst: Bool
   private let prefix: String
 
@@ -18,6 +18,7 @@ struct SequenceLSTM: Backbone {
     try self.init(
       scope, inputs: configuration.int("input_size", in: 1...65536),
       hidden: configuration.int("hidden_size", in: 1...8192),
+      projected: configuration.int("proj_size", default: 0, in: 0...8191),
       layers: configuration.int("num_layers", default: 1, in: 1...32),
       bidirectional: configuration.bool("bidirectional", default: false),
       bias: configuration.bool("bias", default: true), batchFirst: configuration.bool("batch_first", default: false),
@@ -25,14 +26,15 @@ struct SequenceLSTM: Backbone {
   }
 
   init(
-    _ scope: ParameterScope, inputs: Int, hidden: Int, layers: Int, bidirectional: Bool, bias: Bool = true,
-    batchFirst: Bool = true, dropout: Float = 0
+    _ scope: ParameterScope, inputs: Int, hidden: Int, projected: Int = 0, layers: Int, bidirectional: Bool,
+    bias: Bool = true, batchFirst: Bool = true, dropout: Float = 0
   ) throws {
     lstm = try LSTM(
-      scope, in: inputs, hidden: hidden, layers: layers, bidirectional: bidirectional, bias: bias,
+      scope, in: inputs, hidden: hidden, projected: projected > 0 ? projected : nil, layers: layers, bidirectional: bidirectional, bias: bias,
       batchFirst: batchFirst, dropout: dropout)
     let directions = bidirectional ? 2 : 1
-    (featureCount, inputCount, states) = (hidden * directions, inputs, layers * directions)
+    width = projected > 0 ? projected : hidden
+    (featureCount, inputCount, states) = (width * directions, inputs, layers * directions)
     (self.hidden, self.batchFirst) = (hidden, batchFirst)
     prefix = scope.path.isEmpty ? "" : scope.path + "."
   }
@@ -49,8 +51,8 @@ struct SequenceLSTM: Backbone {
     let isLone = sequence.shape.count == 2
     let batch = isLone ? 1 : sequence.shape[batchFirst ? 0 : 1]
     let time = isLone ? sequence.shape[0] : sequence.shape[batchFirst ? 1 : 0]
-    func state(_ name: String) throws -> Variable? {
-      let shape = isLone ? [states, hidden] : [states, batch, hidden]
+    func state(_ name: String, _ width: Int) throws -> Variable? {
+      let shape = isLone ? [states, width] : [states, batch, width]
       return try inputs[name].map { _ in try checked(inputs, name, "\(shape)") { $0 == shape } }
     }
     let lengths = inputs["lengths"]?.value.integers()
@@ -58,14 +60,14 @@ struct SequenceLSTM: Backbone {
       throw ModelError(
         "the input lengths is \(lengths), not one number from 1 to \(time) for each of \(batch) sequences")
     }
-    let result = lstm(sequence, h0: try state("h0"), c0: try state("c0"), lengths: lengths, pass)
+    let result = lstm(sequence, h0: try state("h0", width), c0: try state("c0", hidden), lengths: lengths, pass)
     return ["output": result.output, "h_n": result.h, "c_n": result.c]
   }
 
   /// Layer by layer: `weight_ih_l0`, `weight_ih_l0_reverse` and so on belong together.
   var stages: [[String]] {
-    (0..<states / (featureCount / hidden)).map { layer in
-      ["weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l"].map { "\(prefix)\($0)\(layer)" }
+    (0..<states / (featureCount / width)).map { layer in
+      ["weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l"].map { "\(prefix)\($0)\(layer)" }
     }
   }
 

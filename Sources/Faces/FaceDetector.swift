@@ -63,9 +63,8 @@ public final class FaceDetector {
         Int32(found.count), &message, message.count)
     }
     guard count >= 0 else { throw FaceError("the face detector failed: \(Self.sentence(message))") }
-    return found.prefix(Int(count)).map {
-      Face($0).scaled(by: Double(longest) / Double(max(searched.width, searched.height)))
-    }
+    let enlarged = Double(longest) / Double(max(searched.width, searched.height))
+    return found.prefix(Int(count)).map { Face($0).scaled(by: enlarged) }.filter { $0.isIn(picture) }
   }
 
   /// OpenCV's message as one line.
@@ -82,5 +81,16 @@ extension Face {
       score: Double(found.score))
     let values = withUnsafeBytes(of: found.points) { Array($0.bindMemory(to: Float.self)) }
     points = (0..<Int(found.known)).map { Point(Double(values[2 * $0]), Double(values[2 * $0 + 1])) }
+  }
+}
+
+extension Face {
+  /// Whether its middle and its points lie in a picture or near it, and it is no larger: a network may say anything.
+  fileprivate func isIn(_ picture: ImagePixels) -> Bool {
+    let (width, height) = (Double(picture.width), Double(picture.height))
+    return side <= 2 * max(width, height)
+      && ([centre] + points).allSatisfy {
+        (-width...2 * width).contains($0.x) && (-height...2 * height).contains($0.y)
+      }
   }
 }

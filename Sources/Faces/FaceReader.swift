@@ -16,7 +16,7 @@ public final class FaceReader {
 
   /// How often a second a video is searched, and in how many frames at most: longer videos are searched less often.
   static let searchesPerSecond = 5.0
-  static let mostSearches = 600
+  static let mostSearches = 600.0
 
   /// The main face; nil if there is none.
   public var face: FaceTrack? { search.face }
@@ -47,7 +47,7 @@ public final class FaceReader {
           Result { try detector.faces(in: picture, smallest: settings.smallest) }
         }
         if let picture { return FaceSearch([(try faces(picture).get(), 0)], step: 0) }
-        let count = max(1, min(Self.mostSearches, Int((length * Self.searchesPerSecond).rounded(.up))))
+        let count = Int(max(1, min(Self.mostSearches, (length * Self.searchesPerSecond).rounded(.up))))
         var frames: [(faces: [Face], time: Double)] = []
         for found in try reader.frames(count: count, transform: { picture, _ in faces(picture) }) {
           // A video with few frames gives some of them twice.

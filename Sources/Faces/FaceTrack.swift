@@ -39,7 +39,7 @@ public struct FaceTrack: Sendable {
   init(_ sightings: [Sighting], times: [Double], step: Double) {
     self.sightings = sightings
     span = max(0, sightings[0].time - step / 2)...(sightings.last!.time + step / 2)
-    let reach = step > 0 ? min(2, Int(0.45 / step)) : 0
+    let reach = step > 0 ? Int(min(2, 0.45 / step)) : 0
     let frames = sightings[0].frame...sightings.last!.frame
     let whole = Self.filled(sightings, times: times)
     poses = zip(frames.map { times[$0] }, Self.smoothed(Self.withoutJumps(whole), reach: reach)).map { ($0, $1) }

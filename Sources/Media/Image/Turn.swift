@@ -17,7 +17,7 @@ extension ImagePixels {
     centre: (x: Double, y: Double), axis: (x: Double, y: Double) = (1, 0), side: Double, size: Int
   ) -> ImagePixels {
     precondition(
-      size > 0 && side > 0 && side < 1e6 && abs(centre.x) < 1e6 && abs(centre.y) < 1e6 && (axis.x != 0 || axis.y != 0),
+      size > 0 && side > 0 && side < 1e9 && abs(centre.x) < 1e9 && abs(centre.y) < 1e9 && (axis.x != 0 || axis.y != 0),
       "ImagePixels: no square of \(side) around \(centre) can be cut.")
     let length = (axis.x * axis.x + axis.y * axis.y).squareRoot()
     let (cosine, sine) = (axis.x / length, axis.y / length)

@@ -64,7 +64,7 @@ struct PreparationTally {
 
   /// Every failure and note with its count, the most frequent first.
   var lines: [String] {
-    ReasonCount.of(failures.map { "\($0.modality): \($0.reason)" }).map { "failed, \($0.count) files: \($0.reason)" }
-      + ReasonCount.of(notes.map { "\($0.modality): \($0.reason)" }).map { "noted, \($0.count) files: \($0.reason)" }
+    ReasonCount.of(failures.map { "\($0.modality): \($0.reason)" }).map { "failed, \($0.count): \($0.reason)" }
+      + ReasonCount.of(notes.map { "\($0.modality): \($0.reason)" }).map { "noted, \($0.count): \($0.reason)" }
   }
 }

@@ -259,10 +259,10 @@ struct RunMerge {
   private func preparationNotes() throws -> [String] {
     let records = try preparation()
     return ReasonCount.of(records.flatMap(\.failures).map { "\($0.modality): \($0.reason)" }).prefix(10).map {
-      "prepare: \($0.count) files have no score, \($0.reason)."
+      "prepare: files without a score, \($0.reason): \($0.count)."
     }
       + ReasonCount.of(records.flatMap(\.notes).map { "\($0.modality): \($0.reason)" }).prefix(10).map {
-        "prepare: in \($0.count) files, \($0.reason)."
+        "prepare: \($0.reason): \($0.count) files."
       }
   }
 

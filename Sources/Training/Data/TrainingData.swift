@@ -69,9 +69,11 @@ struct TrainingData: Sendable {
     }
     let fakes = training.count { $0.isFake }
     guard fakes > 0, fakes < training.count else {
+      let reasons = ReasonCount.of(failures.map(\.reason)).prefix(3).map { "\($0.reason) \($0.count)" }
       throw TrainingError(
-        "model \(job.model), fold \(job.fold): of the training part's \(training.count) usable samples \(fakes) are fake; "
-          + "both classes are needed, so check the labels, or use fewer folds")
+        "model \(job.model), fold \(job.fold): of the training part's \(training.count) usable samples \(fakes) are fake"
+          + (reasons.isEmpty ? "" : " (not usable: \(reasons.joined(separator: ", ")))")
+          + "; both classes are needed, so check the labels, or use fewer folds")
     }
     if job.balance.isSynthetic && job.architecture.fitting == .gradient {
       guard let width = writer.featureCount else {

@@ -6,19 +6,24 @@ extension CoordinatorMachine {
   /// The answer to a status request. If there are very many jobs, those that are done are left out first, so that the
   /// answer fits a message.
   public func status(_ now: Milliseconds) -> StatusReply {
-    let rank: [JobState: Int] = [.running: 0, .failed: 1, .ready: 2, .abandoned: 3, .blocked: 4, .done: 5]
-    var shown = order
+    var shown = Array(order.prefix(1_000))
     if order.count > 1_000 {
-      shown = Array(order.sorted { rank[jobs[$0]!.state]! < rank[jobs[$1]!.state]! }.prefix(1_000))
+      let states: [JobState] = [.running, .failed, .ready, .abandoned, .blocked, .done]
+      shown = Array(states.lazy.flatMap { inState[$0]! }.prefix(1_000)).map { order[$0] }
     }
-    var reports = shown.map { status(ofJob: jobs[$0]!, now) }
-    while reports.reduce(0, { $0 + size(of: $1) }) > 600_000 { reports.removeLast(max(1, reports.count / 2)) }
+    var reports: [JobStatus] = []
+    var size = 0
+    for name in shown {
+      let report = status(ofJob: jobs[name]!, now)
+      size += self.size(of: report)
+      guard size <= 600_000 else { break }
+      reports.append(report)
+    }
     return StatusReply(
       run: configuration.run, experiment: configuration.experiment, version: configuration.version,
-      state: ended ?? .running, elapsed: now - started, total: jobs.count,
-      done: jobs.values.count { $0.state == .done },
-      workers: workers.values.sorted { $0.order < $1.order }.prefix(200).map { status(of: $0, now) },
-      jobs: reports, stuck: stuckSentences(now).prefix(100).map { short($0, 500) }, remaining: remaining(now))
+      state: ended ?? .running, elapsed: now - started, total: jobs.count, done: count(.done),
+      workers: index.first(200).map { status(of: workers[$0]!, now) }, jobs: reports,
+      stuck: stuckSentences(now).prefix(100).map { short($0, 500) }, remaining: remaining(now))
   }
 
   private func size(of job: JobStatus) -> Int {
@@ -31,7 +36,7 @@ extension CoordinatorMachine {
   }
 
   private func status(of worker: WorkerRecord, _ now: Milliseconds) -> WorkerStatus {
-    let mine = attempts.values.filter { $0.members.contains { $0.worker == worker.id && !$0.isFinished } }.map(\.job)
+    let mine = (leases[worker.id] ?? []).compactMap { attempts[$0]?.job }
     let silence = now - worker.lastHeard
     let state: WorkerState =
       silence > 2 * configuration.heartbeat ? .silent : worker.isDraining ? .draining : mine.isEmpty ? .idle : .busy
@@ -54,13 +59,12 @@ extension CoordinatorMachine {
   func why(_ job: JobRecord, _ now: Milliseconds) -> String {
     switch job.state {
     case .blocked:
-      let open = job.spec.dependencies.filter { jobs[$0]!.state != .done }
-      let named = open.prefix(3).joined(separator: ", ")
-      return "waits for \(named)" + (open.count > 3 ? " and \(open.count - 3) more" : "")
+      let open = job.spec.dependencies.lazy.filter { jobs[$0]!.state != .done }.prefix(3).joined(separator: ", ")
+      return "waits for \(open)" + (job.openDependencies > 3 ? " and \(job.openDependencies - 3) more" : "")
     case .ready:
       if job.spec.runsOn == .coordinator { return "waits for the coordinator to finish another job" }
       if workers.isEmpty { return "waits for a worker: none has joined" }
-      if workers.values.allSatisfy(\.isDraining) { return "waits for a worker: all are leaving" }
+      if index.liveCount == 0, workers.values.allSatisfy(\.isDraining) { return "waits for a worker: all are leaving" }
       if let since = job.gatheringSince {
         return "gathers a group of \(job.spec.groupSize) workers for \(now - since) ms"
       }
@@ -89,12 +93,11 @@ extension CoordinatorMachine {
 
   private func stuckSentences(_ now: Milliseconds) -> [String] {
     var sentences = attempts.values.sorted { $0.token < $1.token }.compactMap { stuck($0, now) }
-    for worker in workers.values.sorted(by: { $0.order < $1.order })
-    where now - worker.lastHeard > 2 * configuration.heartbeat {
+    for worker in index.all.map({ workers[$0]! }) where now - worker.lastHeard > 2 * configuration.heartbeat {
       sentences.append(
         "worker \(worker.hello.name) (\(worker.hello.host)) is silent for \((now - worker.lastHeard) / 1000) s")
     }
-    if ended == nil, workers.isEmpty, jobs.values.contains(where: { $0.state == .ready && $0.spec.runsOn == .worker }) {
+    if ended == nil, workers.isEmpty, !ready.isEmpty {
       sentences.append("no worker has joined; start one with: unmask worker --coordinator ADDRESS")
     }
     return Array(sentences.prefix(200))

@@ -98,13 +98,26 @@ struct WorkerRecord: Sendable {
   var isSentAway = false
   /// Whether its connection is gone; it may still come back on another one.
   var isUnreachable = false
-  /// The leases that it last said it holds; those it was given since are in the attempts.
+  /// Whether it was silent for so long that nothing is given to it before it is heard again.
+  var isQuiet = false
+  /// The leases that it last said it holds; those it was given are in `CoordinatorMachine.leases`.
   var held: Set<UInt64> = []
+  /// When it is looked at next, if it is.
+  var watchedAt: Milliseconds?
+
+  /// Whether it may be given jobs, now or when it has room.
+  var isLive: Bool { !isDraining && !isUnreachable }
 }
 
 /// A job and all that happened to it.
 struct JobRecord: Sendable {
   let spec: JobSpec
+  /// Its place in the plan.
+  let place: Int
+  /// Its place among jobs that could start: the most urgent first, then the plan's order.
+  let rank: Int
+  /// Jobs of its kind and model take about the same time.
+  let family: String
   var state: JobState
   var since: Milliseconds
   var attempts = 0
@@ -114,6 +127,8 @@ struct JobRecord: Sendable {
   /// Workers that it failed on: others are tried first.
   var avoided: Set<UInt64> = []
   var checkpoint: ArtifactReference?
+  /// Jobs that it waits for and that are not done.
+  var openDependencies = 0
   var token: UInt64?
   var outputs: [ArtifactReference] = []
   var why = ""
@@ -139,25 +154,6 @@ struct AttemptRecord: Sendable {
   /// What it published, while that is being written down.
   var outputs: [ArtifactReference] = []
   var saidStuck = false
-}
-
-/// A job that could start: the most urgent comes first, then the plan's order.
-struct WaitingJob: Sendable, Comparable {
-  let priority: Int
-  /// Its place in the plan.
-  let place: Int
-
-  static func < (a: Self, b: Self) -> Bool { (-a.priority, a.place) < (-b.priority, b.place) }
-}
-
-extension Array {
-  /// The first index whose element the condition holds for, if it holds for all after the first.
-  func partitioningIndex(where condition: (Element) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if condition(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
-  }
+  /// When it is looked at next, if it is.
+  var watchedAt: Milliseconds?
 }

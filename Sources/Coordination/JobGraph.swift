@@ -39,24 +39,46 @@ public enum JobGraph {
       }
     }
     // Kahn's order: what is left over lies on a circle.
-    var open = Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, Set($0.dependencies)) })
-    var before: [String: Set<String>] = [:]  // everything that is done before a job starts
-    while let next = jobs.first(where: { open[$0.id]?.isEmpty == true }) {
-      open[next.id] = nil
-      before[next.id] = Set(next.dependencies).union(next.dependencies.flatMap { before[$0] ?? [] })
-      for job in jobs { open[job.id]?.remove(next.id) }
+    var open: [String: Int] = [:]
+    var dependents: [String: [String]] = [:]
+    for job in jobs {
+      let needed = Set(job.dependencies)
+      open[job.id] = needed.count
+      for dependency in needed { dependents[dependency, default: []].append(job.id) }
     }
-    if let circular = jobs.first(where: { open[$0.id] != nil }) {
+    var ordered = jobs.map(\.id).filter { open[$0] == 0 }
+    var next = 0
+    while next < ordered.count {
+      for dependent in dependents[ordered[next]] ?? [] {
+        open[dependent]! -= 1
+        if open[dependent] == 0 { ordered.append(dependent) }
+      }
+      next += 1
+    }
+    if ordered.count < jobs.count, let circular = jobs.first(where: { open[$0.id]! > 0 }) {
       return "job \(circular.id) waits for itself, through \(circular.dependencies.joined(separator: ", "))"
     }
     for job in jobs {
+      let direct = Set(job.dependencies)
+      var before: Set<String>?  // everything that is done before the job starts; seldom asked for
       for name in job.inputs where !shared.contains(name) {
         guard let source = producer[name] else { return "job \(job.id) reads \(name), which no job publishes" }
-        guard before[job.id]!.contains(source) else {
+        if direct.contains(source) { continue }
+        if before == nil { before = ancestors(of: job, byID) }
+        guard before!.contains(source) else {
           return "job \(job.id) reads \(name) of job \(source), but does not wait for it"
         }
       }
     }
     return nil
+  }
+
+  private static func ancestors(of job: JobSpec, _ byID: [String: JobSpec]) -> Set<String> {
+    var found: Set<String> = []
+    var waiting = job.dependencies
+    while let name = waiting.popLast() {
+      if found.insert(name).inserted { waiting += byID[name]!.dependencies }
+    }
+    return found
   }
 }

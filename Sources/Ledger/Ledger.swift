@@ -7,8 +7,9 @@ public import Wire
 /// What a run has got done, in `run.sqlite` of its directory: written before anybody is told, so that a coordinator that
 /// is killed at any moment goes on from here.
 ///
-/// One process at a time may write a run: the lock goes with the process, however it ends. Every write is one
-/// transaction, on the disk when the call returns, but for metrics and events, which go along with the next one.
+/// One process at a time may write a run: the lock goes with the process, however it ends. What is written waits for
+/// `commit`, which puts everything since the last one onto the disk in one transaction: all or nothing, in order. Who
+/// tells somebody of an entry must have committed it first.
 ///
 /// - Thread: used by the coordinator's service thread alone.
 public final class Ledger {
@@ -48,6 +49,8 @@ public final class Ledger {
   private let lock: Int32
   private var isClosed = false
   private var pending: [(Database) throws -> Void] = []
+  /// Whether something was written that others may not be told before `commit`; metrics and events may wait.
+  public private(set) var isUrgent = false
 
   /// Opens or makes the ledger of a run directory.
   ///
@@ -126,141 +129,24 @@ public final class Ledger {
     }
   }
 
-  // MARK: - Writing
-
-  /// Writes what the run's numerics are.
-  public func adopt(fingerprint: String) throws {
-    try write { try $0.execute(sql: "UPDATE run SET fingerprint = ?", arguments: [fingerprint]) }
-  }
-
-  /// Writes that an attempt begins.
-  public func beginAttempt(job: String, token: UInt64, members: [UInt64], names: [String]) throws {
-    try write {
-      try $0.execute(
-        sql: "INSERT INTO attempts (token, job, members, workers, started_at) VALUES (?, ?, ?, ?, ?)",
-        arguments: [
-          Int64(token), job, members.map { String($0, radix: 16) }.joined(separator: ","),
-          names.joined(separator: ", "), Self.now,
-        ])
-    }
-  }
-
-  /// Writes that an attempt has ended without a result; what it uploaded is void.
-  public func endAttempt(token: UInt64, reason: String) throws {
-    try write {
-      try $0.execute(
-        sql: "UPDATE attempts SET ended_at = ?, outcome = ? WHERE token = ? AND ended_at IS NULL",
-        arguments: [Self.now, reason, Int64(token)])
-      try $0.execute(sql: "DELETE FROM staged WHERE token = ?", arguments: [Int64(token)])
-    }
-  }
-
-  /// Writes that an output was uploaded and waits for its job to be done.
-  public func stage(_ artifact: ArtifactReference, token: UInt64) throws {
-    try write {
-      try $0.execute(
-        sql: "INSERT OR REPLACE INTO staged (token, name, sha256, size) VALUES (?, ?, ?, ?)",
-        arguments: [Int64(token), artifact.name, artifact.sha256, artifact.size])
-    }
-  }
-
-  /// Writes that a job is done, with its outputs: all or nothing. Its checkpoint is not needed any more.
-  public func finish(job: String, token: UInt64, outputs: [ArtifactReference]) throws {
-    try write { database in
-      try database.execute(
-        sql: "INSERT OR REPLACE INTO jobs (id, state, token, finished_at, why) VALUES (?, 'done', ?, ?, '')",
-        arguments: [job, Int64(token), Self.now])
-      try database.execute(
-        sql: "UPDATE attempts SET ended_at = ?, outcome = 'done' WHERE token = ?", arguments: [Self.now, Int64(token)])
-      for artifact in outputs {
-        try database.execute(
-          sql: "INSERT OR REPLACE INTO artifacts (name, sha256, size, job) VALUES (?, ?, ?, ?)",
-          arguments: [artifact.name, artifact.sha256, artifact.size, job])
-      }
-      try database.execute(sql: "DELETE FROM staged WHERE token = ?", arguments: [Int64(token)])
-      try database.execute(sql: "DELETE FROM checkpoints WHERE job = ?", arguments: [job])
-    }
-  }
-
-  /// Writes that a job was given up.
-  public func giveUp(job: String, sentence: String) throws {
-    try write {
-      try $0.execute(
-        sql: "INSERT OR REPLACE INTO jobs (id, state, token, finished_at, why) VALUES (?, 'failed', 0, ?, ?)",
-        arguments: [job, Self.now, sentence])
-    }
-  }
-
-  /// Writes that a job must be done again, because its outputs are not there any more.
-  public func reopen(job: String) throws {
-    try write {
-      try $0.execute(sql: "DELETE FROM jobs WHERE id = ?", arguments: [job])
-      try $0.execute(sql: "DELETE FROM artifacts WHERE job = ?", arguments: [job])
-    }
-  }
-
-  /// Writes a job's latest checkpoint; `artifact.name` is the file's path in the run directory.
-  public func keepCheckpoint(_ artifact: ArtifactReference, job: String, token: UInt64, at progress: JobProgress) throws
-  {
-    try write {
-      try $0.execute(
-        sql: """
-          INSERT OR REPLACE INTO checkpoints (job, token, name, sha256, size, epoch, step, saved_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-          """,
-        arguments: [
-          job, Int64(token), artifact.name, artifact.sha256, artifact.size, progress.epoch, progress.step, Self.now,
-        ])
-    }
-  }
-
-  /// Forgets a checkpoint whose file is not there any more.
-  public func dropCheckpoint(job: String) throws {
-    try write { try $0.execute(sql: "DELETE FROM checkpoints WHERE job = ?", arguments: [job]) }
-  }
-
-  /// Writes a shared file's content.
-  public func keepShared(_ artifacts: [ArtifactReference]) throws {
-    try write { database in
-      for artifact in artifacts {
-        try database.execute(
-          sql: "INSERT OR REPLACE INTO artifacts (name, sha256, size, job) VALUES (?, ?, ?, NULL)",
-          arguments: [artifact.name, artifact.sha256, artifact.size])
-      }
-    }
-  }
-
-  /// Notes metrics of an epoch; they are written with the next transaction, or by `flush`.
-  public func record(job: String, epoch: Int, metrics: [(name: String, value: Double)]) {
-    pending.append { database in
-      for metric in metrics {
-        try database.execute(
-          sql: "INSERT OR REPLACE INTO metrics (job, epoch, name, value, at) VALUES (?, ?, ?, ?, ?)",
-          arguments: [job, epoch, metric.name, metric.value.isFinite ? metric.value : nil, Self.now])
-      }
-    }
-  }
-
-  /// Notes what was decided; written with the next transaction, or by `flush`.
-  public func note(_ line: String) {
-    let at = Self.now
-    pending.append { try $0.execute(sql: "INSERT INTO events (at, line) VALUES (?, ?)", arguments: [at, line]) }
-  }
-
-  /// Writes metrics and events that wait.
-  public func flush() throws {
-    if !pending.isEmpty { try write { _ in } }
-  }
-
-  private func write(_ body: (Database) throws -> Void) throws {
-    let waiting = pending
+  /// Puts everything that waits onto the disk.
+  ///
+  /// - Throws: `LedgerError`; what waits goes on waiting.
+  /// - Cost: one transaction and one wait for the disk, however many entries.
+  public func commit() throws {
+    guard !pending.isEmpty else { return }
     try Self.guarding(path) {
       try database.write { database in
-        for entry in waiting { try entry(database) }
-        try body(database)
+        for entry in pending { try entry(database) }
       }
     }
-    pending.removeFirst(waiting.count)
+    pending.removeAll(keepingCapacity: true)
+    isUrgent = false
+  }
+
+  func add(isUrgent: Bool, _ entry: @escaping (Database) throws -> Void) {
+    pending.append(entry)
+    if isUrgent { self.isUrgent = true }
   }
 
   // MARK: - Afterwards
@@ -345,7 +231,7 @@ public final class Ledger {
   }
 
   /// Wall-clock seconds: for people only, never for decisions.
-  private static var now: Double { Date().timeIntervalSince1970 }
+  static var now: Double { Date().timeIntervalSince1970 }
 
   static func guarding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {

@@ -229,8 +229,10 @@ final class ArtifactStore {
   /// Removes the file of a checkpoint that is not the latest any more.
   func removeCheckpoint(_ artifact: ArtifactReference) {
     guard artifact.name.hasPrefix(".state/checkpoints/") else { return }
-    known[artifact.sha256] = nil
-    unlink(directory.appendingPathComponent(artifact.name).path)
+    let file = directory.appendingPathComponent(artifact.name)
+    // A later checkpoint may have the same content.
+    if known[artifact.sha256] == file { known[artifact.sha256] = nil }
+    unlink(file.path)
   }
 
   /// Removes leftovers of earlier starts: everything in `.state` that the ledger does not name.

@@ -30,33 +30,50 @@ extension CoordinatorService {
     case .send(let peer, let message): send(message, to: peer)
     case .beginAttempt(let job, let token, let members):
       let names = machine.peers(of: token).map { $0.flatMap { machine.name(of: $0) } ?? "coordinator" }
-      try ledger.beginAttempt(job: job, token: token, members: members, names: names)
+      ledger.beginAttempt(job: job, token: token, members: members, names: names)
       jobs[token] = job
       log("attempt \(token) goes to \(names.joined(separator: ", "))", job: job, from: "coordinator")
     case .endAttempt(let token, let reason):
       if let job = jobs[token] { log("attempt \(token) has ended: \(reason)", job: job, from: "coordinator") }
       forget(token)
-      try ledger.endAttempt(token: token, reason: reason)
+      ledger.endAttempt(token: token, reason: reason)
     case .commit(let job, let token, let outputs): try commit(job, token, outputs)
     case .runHere(let assign): runHere(assign)
     case .cancelHere(let token, let cancel):
       if local?.token == token { local?.cancel(JobCancelled(.cancelled, cancel.reason)) }
     case .giveUp(let job, let sentence):
-      try ledger.giveUp(job: job, sentence: sentence)
+      ledger.giveUp(job: job, sentence: sentence)
       log("given up: \(sentence)", job: job, from: "coordinator")
-    case .adoptFingerprint(let fingerprint): try ledger.adopt(fingerprint: fingerprint)
+    case .adoptFingerprint(let fingerprint): ledger.adopt(fingerprint: fingerprint)
     case .say: break
     case .end: endedAt = monotonicMilliseconds()
     }
   }
 
-  /// Stamps a message and hands it to the socket.
+  /// Stamps a message. It goes out at once, or when the turn ends if something must be on the disk first.
   func send(_ message: Message, frames: [[UInt8]] = [], to peer: Peer) {
     sequence += 1
     let packet = Packet(
       message, frames: frames, sender: incarnation, session: machine.incarnation(of: peer), sequence: sequence)
     let isDroppable = message.kind == .heartbeatSeen || message.kind == .reset
-    endpoint.send(packet.encoded(), to: peer.id, isDroppable: isDroppable)
+    if outgoing.isEmpty && !ledger.isUrgent {
+      endpoint.send(packet.encoded(), to: peer.id, isDroppable: isDroppable)
+    } else {
+      outgoing.append((packet.encoded(), peer.id, isDroppable))
+    }
+  }
+
+  /// Ends a turn: first everything that was decided is on the disk, in one transaction; then messages about it leave, in
+  /// the order of their numbers, and files go that the ledger does not name any more. So nobody ever hears of what a
+  /// killed coordinator would not know.
+  ///
+  /// - Parameter all: whether metrics and events go to the disk too, with nothing urgent beside them.
+  func endTurn(all: Bool = false) throws {
+    if ledger.isUrgent || all { try ledger.commit() }
+    for (frames, peer, isDroppable) in outgoing { endpoint.send(frames, to: peer, isDroppable: isDroppable) }
+    outgoing.removeAll(keepingCapacity: true)
+    for action in afterCommit { action() }
+    afterCommit.removeAll(keepingCapacity: true)
   }
 
   /// All or nothing: every output has its name and the ledger says so, or the job is not done.
@@ -72,10 +89,10 @@ extension CoordinatorService {
       return try handle(.commitFailed(token: token, sentence: "\(lost.name) was not uploaded"))
     }
     try store.finalize(wanted, token: token)
-    try ledger.finish(job: job, token: token, outputs: wanted)
+    ledger.finish(job: job, token: token, outputs: wanted)
     log("done: \(wanted.map(\.name).joined(separator: ", "))", job: job, from: "coordinator")
     forget(token)
-    if let checkpoint = checkpoints.removeValue(forKey: job) { store.removeCheckpoint(checkpoint) }
+    if let checkpoint = checkpoints.removeValue(forKey: job) { remove(checkpoint, of: job) }
     try handle(.committed(token: token))
   }
 
@@ -83,7 +100,14 @@ extension CoordinatorService {
     rounds.forget(token)
     staged[token] = nil
     jobs[token] = nil
-    store.discard(token: token)
+    afterCommit.append { [store] in store.discard(token: token) }
+  }
+
+  /// Removes a checkpoint's file as soon as the ledger does not name it any more.
+  private func remove(_ checkpoint: ArtifactReference, of job: String) {
+    afterCommit.append { [self] in
+      if checkpoints[job]?.name != checkpoint.name { store.removeCheckpoint(checkpoint) }
+    }
   }
 
   // MARK: - Jobs in this process
@@ -109,7 +133,7 @@ extension CoordinatorService {
       try keepCheckpoint(
         ArtifactReference(name: name, sha256: content.sha256, size: content.size), job: job.id, token: token,
         at: JobProgress(phase: ""))
-      answer.put(.success(()))
+      afterCommit.append { answer.put(.success(())) }
     case .metrics(let token, let metrics, let epoch):
       guard let job = local?.job, machine.isCurrent(token, of: job.id) else { return }
       ledger.record(job: job.id, epoch: epoch, metrics: metrics.map { ($0.key, $0.value) })
@@ -117,7 +141,7 @@ extension CoordinatorService {
     case .finished(let token, let outputs):
       if local?.token == token { local = nil }
       for artifact in outputs {
-        try ledger.stage(artifact, token: token)
+        ledger.stage(artifact, token: token)
         staged[token, default: []].append(artifact)
       }
       try handle(.finishedHere(token: token, outputs: outputs))
@@ -129,11 +153,10 @@ extension CoordinatorService {
 
   /// Makes a file that is in place a job's latest checkpoint; the one before goes.
   func keepCheckpoint(_ artifact: ArtifactReference, job: String, token: UInt64, at progress: JobProgress) throws {
-    try ledger.keepCheckpoint(artifact, job: job, token: token, at: progress)
+    ledger.keepCheckpoint(artifact, job: job, token: token, at: progress)
     let before = checkpoints.updateValue(artifact, forKey: job)
     store.register(artifact)
-    if let before, before.name != artifact.name { store.removeCheckpoint(before) }
-    store.register(artifact)  // the one before may have had the same content
+    if let before, before.name != artifact.name { remove(before, of: job) }
     try handle(.checkpointKept(job: job, artifact))
   }
 

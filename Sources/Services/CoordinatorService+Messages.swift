@@ -117,7 +117,7 @@ extension CoordinatorService {
     switch begin.kind {
     case .output:
       if !(staged[begin.token] ?? []).contains(begin.artifact) {
-        try ledger.stage(begin.artifact, token: begin.token)
+        ledger.stage(begin.artifact, token: begin.token)
         staged[begin.token, default: []].removeAll { $0.name == begin.artifact.name }
         staged[begin.token, default: []].append(begin.artifact)
       }

@@ -29,6 +29,10 @@ public final class CoordinatorService: @unchecked Sendable {
   var checkpoints: [String: ArtifactReference]
   var sequence: UInt64 = 0
   var waiting: [Decision<CoordinatorAction>] = []
+  /// Messages that go out when what they tell of is in the ledger.
+  var outgoing: [(frames: [[UInt8]], peer: [UInt8], isDroppable: Bool)] = []
+  /// What is done when this turn's entries are in the ledger.
+  var afterCommit: [() -> Void] = []
   var local: LocalJobContext?
   var logs: [String: Int] = [:]
   /// The job of each open attempt.
@@ -82,11 +86,12 @@ public final class CoordinatorService: @unchecked Sendable {
       if file.file.standardizedFileURL != place.standardizedFileURL { try copy(file.file, to: place) }
       return try reference(to: place, as: file.name)
     }
-    try ledger.keepShared(shared)
+    ledger.keepShared(shared)
     for artifact in shared { store.register(artifact) }
     for file in plan.offered { store.offer(file) }
 
-    let contents = try Self.check(ledger.contents(), ledger, store, options)
+    let contents = Self.check(try ledger.contents(), ledger, store, options)
+    try ledger.commit()
     (staged, checkpoints) = (contents.staged, contents.checkpoints)
     jobs = Dictionary(uniqueKeysWithValues: contents.open.map { ($0.token, $0.job) })
     var restored = RestoredRun()
@@ -118,12 +123,12 @@ public final class CoordinatorService: @unchecked Sendable {
   /// What of the ledger's contents the run directory still bears out; the rest is done again.
   private static func check(
     _ contents: Ledger.Contents, _ ledger: Ledger, _ store: ArtifactStore, _ options: ServiceOptions
-  ) throws -> Ledger.Contents {
+  ) -> Ledger.Contents {
     var contents = contents
     for (job, result) in contents.done.sorted(by: { $0.key < $1.key }) {
       if let lost = result.outputs.first(where: { !store.isIntact($0) }) {
         options.logger.warning("\(lost.name) is missing or damaged: job \(job) is done again")
-        try ledger.reopen(job: job)
+        ledger.reopen(job: job)
         contents.done[job] = nil
       } else {
         result.outputs.forEach { store.register($0) }
@@ -134,7 +139,7 @@ public final class CoordinatorService: @unchecked Sendable {
         store.register(checkpoint)
       } else {
         options.logger.warning("the checkpoint of job \(job) is missing or damaged: the job starts from its beginning")
-        try ledger.dropCheckpoint(job: job)
+        ledger.dropCheckpoint(job: job)
         contents.checkpoints[job] = nil
       }
     }
@@ -172,9 +177,14 @@ public final class CoordinatorService: @unchecked Sendable {
       let now = monotonicMilliseconds()
       // A long write may have kept us from the mailbox: hear everybody out before judging who is silent.
       var incoming = endpoint.inbox.take(timeout: max(0, nextTick - now))
+      var turn = Turn(limit: Self.turnLimit)
       while let next = incoming {
         try take(next)
-        guard monotonicMilliseconds() < nextTick + 1_000 else { break }  // but a flood must not stop the clock
+        turn.messages += 1
+        if turn.isLong {
+          try finish(&turn)
+          guard monotonicMilliseconds() < nextTick + 1_000 else { break }  // but a flood must not stop the clock
+        }
         incoming = endpoint.inbox.take(timeout: 0)
       }
       try takeLocal()
@@ -183,19 +193,45 @@ public final class CoordinatorService: @unchecked Sendable {
         try refreshKeys()
         nextTick = monotonicMilliseconds() + min(100, options.timing.heartbeat / 2)
       }
+      try finish(&turn)
       if monotonicMilliseconds() >= nextFlush {
-        try ledger.flush()
-        let status = machine.status(monotonicMilliseconds())
-        published.withLock { $0 = status }
+        try endTurn(all: true)
+        publishStatus()
         nextFlush = monotonicMilliseconds() + 1_000
       }
       // Everybody hears of the end, but nobody who is away can hold it up.
       if let endedAt, machine.workerCount == 0 || monotonicMilliseconds() - endedAt > 3_000 { break }
     }
-    try ledger.flush()
+    try endTurn(all: true)
+    return outcome(publishStatus())
+  }
+
+  /// For how long messages are taken before what follows from them is written and sent.
+  private static let turnLimit = 4_000_000
+
+  private func finish(_ turn: inout Turn) throws {
+    try endTurn()
+    options.onTurn?(turn.messages, turn.elapsed)
+    turn = Turn(limit: Self.turnLimit)
+  }
+
+  @discardableResult
+  private func publishStatus() -> StatusReply {
     let status = machine.status(monotonicMilliseconds())
     published.withLock { $0 = status }
-    return outcome(status)
+    return status
+  }
+
+  /// Messages that are handled together, with one transaction.
+  private struct Turn {
+    var messages = 0
+    private let start = DispatchTime.now().uptimeNanoseconds
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    var elapsed: Int { Int(DispatchTime.now().uptimeNanoseconds - start) }
+    var isLong: Bool { elapsed >= limit }
   }
 
   private func outcome(_ status: StatusReply) -> RunOutcome {

@@ -43,6 +43,10 @@ public struct ServiceOptions: Sendable {
   /// Where the service says what it does, one line an event.
   public var logger: Logger
 
+  /// For measurements at a coordinator: told of each turn, how many messages it took, and the nanoseconds from the first
+  /// of them until all that followed was decided, on the disk and handed to the socket.
+  public var onTurn: (@Sendable (_ messages: Int, _ nanoseconds: Int) -> Void)?
+
   /// How the service's socket behaves.
   var socket: SocketOptions {
     var socket = SocketOptions()

@@ -1,5 +1,6 @@
-import Coordination
 import Wire
+
+@testable import Coordination
 
 /// One run in one process under a simulated clock: real machines of coordinator and workers, a network that delays,
 /// drops, repeats and partitions, and processes that crash. A seed decides everything, so that a failing one replays.
@@ -226,6 +227,7 @@ struct Simulation {
         waiting += coordinator!.handle(.unreachable(peer), now: now).map(\.action)
       }
     }
+    if events % 16 == 0, let problem = coordinator!.inconsistency { throw Problem(description: "at \(now) ms: \(problem)") }
   }
 
   private mutating func toWorker(_ peer: Peer, _ message: Message) {

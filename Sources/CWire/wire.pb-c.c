@@ -2676,7 +2676,7 @@ const ProtobufCMessageDescriptor unmask__bye_seen__descriptor =
   (ProtobufCMessageInit) unmask__bye_seen__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__run_ended__field_descriptors[2] =
+static const ProtobufCFieldDescriptor unmask__run_ended__field_descriptors[3] =
 {
   {
     "complete",
@@ -2702,15 +2702,28 @@ static const ProtobufCFieldDescriptor unmask__run_ended__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "next",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__RunEnded, next),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__run_ended__field_indices_by_name[] = {
   0,   /* field[0] = complete */
+  2,   /* field[2] = next */
   1,   /* field[1] = sentence */
 };
 static const ProtobufCIntRange unmask__run_ended__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor unmask__run_ended__descriptor =
 {
@@ -2720,7 +2733,7 @@ const ProtobufCMessageDescriptor unmask__run_ended__descriptor =
   "Unmask__RunEnded",
   "unmask",
   sizeof(Unmask__RunEnded),
-  2,
+  3,
   unmask__run_ended__field_descriptors,
   unmask__run_ended__field_indices_by_name,
   1,  unmask__run_ended__number_ranges,
@@ -4396,7 +4409,7 @@ const ProtobufCMessageDescriptor unmask__job_status__descriptor =
   (ProtobufCMessageInit) unmask__job_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[11] =
+static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[12] =
 {
   {
     "run",
@@ -4530,6 +4543,18 @@ static const ProtobufCFieldDescriptor unmask__status_reply__field_descriptors[11
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "queue",
+    12,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Unmask__StatusReply, n_queue),
+    offsetof(Unmask__StatusReply, queue),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__status_reply__field_indices_by_name[] = {
   4,   /* field[4] = elapsed_ms */
@@ -4537,6 +4562,7 @@ static const unsigned unmask__status_reply__field_indices_by_name[] = {
   8,   /* field[8] = jobs */
   6,   /* field[6] = jobs_done */
   5,   /* field[5] = jobs_total */
+  11,   /* field[11] = queue */
   10,   /* field[10] = remaining_ms */
   0,   /* field[0] = run */
   3,   /* field[3] = state */
@@ -4547,7 +4573,7 @@ static const unsigned unmask__status_reply__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__status_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor unmask__status_reply__descriptor =
 {
@@ -4557,7 +4583,7 @@ const ProtobufCMessageDescriptor unmask__status_reply__descriptor =
   "Unmask__StatusReply",
   "unmask",
   sizeof(Unmask__StatusReply),
-  11,
+  12,
   unmask__status_reply__field_descriptors,
   unmask__status_reply__field_indices_by_name,
   1,  unmask__status_reply__number_ranges,

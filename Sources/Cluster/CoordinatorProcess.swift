@@ -19,13 +19,17 @@ public final class CoordinatorProcess: Sendable {
   private let listen: String
   private let security: SocketOptions.Security
   private let logger: Logger
+  private let queue: [String]
   private let service = Mutex<CoordinatorService?>(nil)
+  private let isStopped = Atomic(false)
 
-  /// For an experiment, a run directory, an address to listen at, and keys.
+  /// For an experiment, a run directory, an address to listen at, keys, and the names of experiments that follow there.
   public init(
-    experiment: Experiment, directory: URL, listen: String, security: SocketOptions.Security = .none
+    experiment: Experiment, directory: URL, listen: String, security: SocketOptions.Security = .none,
+    queue: [String] = []
   ) {
     (self.experiment, self.directory, self.listen, self.security) = (experiment, directory, listen, security)
+    self.queue = queue
     logger = Logger(label: "coordinator", factory: LineLog.init(label:))
   }
 
@@ -39,6 +43,9 @@ public final class CoordinatorProcess: Sendable {
     options.timing.heartbeat = experiment.cluster.heartbeatMilliseconds
     options.usesBFloat16 = experiment.usesBFloat16
     options.timing.lease = experiment.cluster.leaseMilliseconds
+    options.timing.stall = experiment.cluster.stuckSeconds * 1_000
+    options.sharesJobs = experiment.cluster.workersPerJob == .auto
+    options.queue = queue
     let detectors = try inputs.experiment.detectorFiles().sorted { $0.key < $1.key }
     let plan = RunPlan(
       name: experiment.name, experimentHash: try inputs.experiment.resultHash(),
@@ -52,6 +59,7 @@ public final class CoordinatorProcess: Sendable {
       plan: plan, directory: directory, listen: listen,
       runner: CoordinatorJobs(inputs: inputs, directory: directory), options: options)
     service.withLock { $0 = coordinator }
+    guard !isStopped.load(ordering: .acquiring) else { return nil }
     logger.info("listening at \(coordinator.address); \(plan.jobs.count) jobs")
     let ticker = DispatchSource.makeTimerSource(queue: .global())
     ticker.schedule(deadline: .now() + 15, repeating: 15)
@@ -81,10 +89,19 @@ public final class CoordinatorProcess: Sendable {
   }
 
   /// Stops the run; the same command goes on later. Safe from any thread.
-  public func stop() { service.withLock { $0?.stop() } }
+  public func stop() {
+    isStopped.store(true, ordering: .releasing)
+    service.withLock { $0?.stop() }
+  }
+
+  /// Where it listens, with the port that was found; nil before it does.
+  var address: String? { service.withLock { $0?.address } }
+
+  /// How the run last was; nil before it began.
+  var lastStatus: StatusReply? { service.withLock { $0?.status() } }
 
   /// Scans the data and writes what every process needs, or checks that it is what an earlier start wrote.
-  private func prepare() throws -> RunInputs {
+  func prepare() throws -> RunInputs {
     let experiment = try experiment.withWeightHashes().withDetectorHashes()
     let roots = try DataRoots(experiment.data)
     var dataset = try Dataset(joining: experiment.data.map { try Dataset(reading: $0) })

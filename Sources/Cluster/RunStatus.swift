@@ -39,6 +39,7 @@ public struct RunStatus {
     }
     for job in reply.jobs where job.state == .failed { lines.append("  \(job.id) failed: \(job.why)") }
     if reply.remaining > 0 { lines += ["", "about \(Self.duration(reply.remaining)) left"] }
+    if !reply.queue.isEmpty { lines += ["", "then: \(reply.queue.joined(separator: ", "))"] }
     if !reply.stuck.isEmpty { lines += ["", "stuck:"] + reply.stuck.map { "  \($0)" } }
     return lines.joined(separator: "\n")
   }
@@ -67,7 +68,7 @@ public struct RunStatus {
     let object: [String: Any] = [
       "run": reply.run, "state": "\(reply.state)", "version": reply.version, "elapsed_ms": reply.elapsed,
       "jobs_total": reply.total, "jobs_done": reply.done, "workers": workers, "jobs": jobs, "stuck": reply.stuck,
-      "remaining_ms": reply.remaining,
+      "remaining_ms": reply.remaining, "queue": reply.queue,
     ]
     let data = try JSONSerialization.data(
       withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])

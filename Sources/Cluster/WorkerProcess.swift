@@ -17,7 +17,12 @@ public final class WorkerProcess: Sendable {
   private let cache: URL
   private let cacheLimit: Int?
   private let security: SocketOptions.Security
-  private let service = Mutex<WorkerService?>(nil)
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var service: WorkerService?
+    var isLeaving = false
+  }
 
   /// For a coordinator's address; `data` and `weights` say where data sets and weights folders lie here, `cache` where
   /// fetched and decoded samples are kept, `cacheLimit` how many bytes they may have (`CacheFolder` has a default).
@@ -44,7 +49,7 @@ public final class WorkerProcess: Sendable {
       .appending(path: "unmask")
   }
 
-  /// Works until there is nothing left to do.
+  /// Works until there is nothing left to do, for one run after the other if more follow at the same address.
   ///
   /// - Throws: one sentence: who refused it and why, or that there is no coordinator.
   public func run() throws {
@@ -56,22 +61,35 @@ public final class WorkerProcess: Sendable {
     defer { try? FileManager.default.removeItem(at: scratch) }
     let (data, weights, threads) = (data, weights, threads)
     let cache = try CacheFolder(cache, limit: cacheLimit)
-    let jobs = Mutex<WorkerJobs?>(nil)
-    let worker = try WorkerService(
-      coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
-    ) { shared in
-      let made = try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, jobsAtOnce: threads)
-      jobs.withLock { $0 = made }
-      return made
-    }
-    service.withLock { $0 = worker }
-    defer { if let sentence = jobs.withLock({ $0?.counts.sentence }) { logger.info("samples: \(sentence)") } }
-    switch try worker.serve() {
-    case .drained: logger.info("left as asked")
-    case .runEnded(_, let sentence): logger.info("\(sentence)")
+    while true {
+      let jobs = Mutex<WorkerJobs?>(nil)
+      let worker = try WorkerService(
+        coordinator: coordinator, name: name, threads: threads, directory: scratch, options: options
+      ) { shared in
+        let made = try WorkerJobs(shared: shared, data: data, weights: weights, cache: cache, jobsAtOnce: threads)
+        jobs.withLock { $0 = made }
+        return made
+      }
+      state.withLock { state in
+        state.service = worker
+        if state.isLeaving { worker.drain() }
+      }
+      defer { if let sentence = jobs.withLock({ $0?.counts.sentence }) { logger.info("samples: \(sentence)") } }
+      switch try worker.serve() {
+      case .drained: return logger.info("left as asked")
+      case .runEnded(_, let sentence): return logger.info("\(sentence)")
+      case .runFollows(let next, let sentence):
+        logger.info("\(sentence); \(next) follows")
+        if state.withLock({ $0.isLeaving }) { return }
+      }
     }
   }
 
   /// Hands over what it is doing and leaves. Safe from any thread.
-  public func drain() { service.withLock { $0?.drain() } }
+  public func drain() {
+    state.withLock { state in
+      state.isLeaving = true
+      state.service?.drain()
+    }
+  }
 }

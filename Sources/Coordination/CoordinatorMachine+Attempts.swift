@@ -38,6 +38,7 @@ extension CoordinatorMachine {
     case .worker:
       jobs[message.job]!.avoided.insert(id)
       lose(message.token, "worker \(workers[id]!.hello.name) cannot do it: \(message.sentence)", now)
+    case .cancelled where rank == 0 && reshaped(message.token, now): break
     case .cancelled, .draining:
       // The heartbeat that says so may be lost; without this the job would come back to the same worker at once.
       if message.code == .draining {
@@ -60,6 +61,7 @@ extension CoordinatorMachine {
     guard let attempt = attempts.removeValue(forKey: token) else { return nil }
     for member in attempt.members where member.worker != 0 { release(member.worker, token) }
     if here == token { here = nil }
+    if reshaping == token { reshaping = nil }
     return attempt
   }
 
@@ -68,6 +70,10 @@ extension CoordinatorMachine {
     guard let attempt = close(token) else { return }
     setState(attempt.job, .done, now)
     estimates.note(jobs[attempt.job]!, took: now - attempt.started)
+    if attempt.pace.step > 0 {
+      paces[jobs[attempt.job]!.family, default: Paces()].steps += attempt.pace.step
+      paces[jobs[attempt.job]!.family]!.done += 1
+    }
     jobs[attempt.job]!.outputs = attempt.outputs
     for artifact in attempt.outputs { published[artifact.name] = artifact }
     jobs[attempt.job]!.avoided = []

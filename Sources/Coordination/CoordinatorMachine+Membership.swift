@@ -83,7 +83,8 @@ extension CoordinatorMachine {
     decide(
       .send(peer, .welcome(welcome)),
       "worker \(hello.name) (\(hello.host), process \(hello.process), \(hello.slots) jobs side by side) "
-        + (before == nil ? "has joined" : "is back") + (hello.held.isEmpty ? "" : ", holding \(hello.held.count) leases"))
+        + (before == nil ? "has joined" : "is back")
+        + (hello.held.isEmpty ? "" : ", holding \(hello.held.count) leases"))
     renew(id, hello.held, now)
   }
 
@@ -101,6 +102,7 @@ extension CoordinatorMachine {
           attempts[lease.token]!.members[rank].progress = lease.progress
           attempts[lease.token]!.members[rank].movedAt = now
           attempts[lease.token]!.saidStuck = false
+          noteStep(lease.token, rank, lease.progress, now)
         }
       } else if jobs[lease.job]?.token != lease.token || jobs[lease.job]?.state != .done {
         let reason = "the lease of job \(lease.job) is not this worker's any more"
@@ -123,6 +125,7 @@ extension CoordinatorMachine {
     peers[worker.peer] = nil
     if names[worker.hello.name] == id { names[worker.hello.name] = nil }
     index.remove(id)
+    for family in paces.keys { paces[family]!.byWorker[id] = nil }
     decide(.say, "worker \(worker.hello.name) is gone: \(reason)")
     for token in (leases[id] ?? []).sorted() { lose(token, "worker \(worker.hello.name) is gone: \(reason)", now) }
   }

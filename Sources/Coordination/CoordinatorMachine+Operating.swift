@@ -10,7 +10,8 @@ extension CoordinatorMachine {
     let (isAccepted, sentence) =
       switch request.operation {
       case _ where ended != nil: (false, "run \(configuration.run) is over")
-      case .cancel where request.target.isEmpty: cancelRun(now)
+      case .cancel where request.target.isEmpty || request.target == configuration.run: cancelRun(now)
+      case .cancel where queue.contains(request.target): cancelQueued(request.target)
       case .cancel: cancelJob(request.target, now)
       case .drain: sendAway(request.target)
       }
@@ -26,6 +27,12 @@ extension CoordinatorMachine {
     for id in index.all { decide(.send(workers[id]!.peer, .runEnded(ending)), "") }
     decide(.end(.cancelled), ending.sentence)
     return (true, "run \(configuration.run) is cancelled with \(count(.done)) of \(jobs.count) jobs done")
+  }
+
+  /// An experiment that has not begun will not.
+  private mutating func cancelQueued(_ name: String) -> (Bool, String) {
+    queue.removeAll { $0 == name }
+    return (true, "experiment \(name) will not follow; the same command begins it")
   }
 
   private mutating func cancelJob(_ name: String, _ now: Milliseconds) -> (Bool, String) {

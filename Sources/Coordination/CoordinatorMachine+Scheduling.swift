@@ -31,10 +31,12 @@ extension CoordinatorMachine {
         now - workers[$0]!.lastHeard <= patience && !(isElsewherePossible && job.avoided.contains($0))
       }
     }
-    guard job.spec.groupSize > 1 else { return candidates(1) }
+    // A job that is shared as it goes starts alone; `reshape` then says how many it is to go on with.
+    let group = configuration.sharesJobs ? job.wanted ?? 1 : job.spec.groupSize
+    guard group > 1 else { return candidates(1) }
     // At the start of a run workers are still arriving; later the group is as large as the cluster allows.
     let isSettled = now - started >= configuration.groupPatience
-    let wanted = isSettled ? max(1, min(job.spec.groupSize, index.liveCount)) : job.spec.groupSize
+    let wanted = isSettled ? max(1, min(group, index.liveCount)) : group
     let found = candidates(wanted)
     if found.count == wanted || found.isEmpty { return found }
     let since = job.gatheringSince ?? now
@@ -47,6 +49,7 @@ extension CoordinatorMachine {
     let token = lastToken
     setState(name, .running, now)
     jobs[name]!.token = token
+    jobs[name]!.wanted = nil
     jobs[name]!.attempts += 1
     let job = jobs[name]!
     attempts[token] = AttemptRecord(

@@ -23,7 +23,7 @@ extension CoordinatorMachine {
       run: configuration.run, experiment: configuration.experiment, version: configuration.version,
       state: ended ?? .running, elapsed: now - started, total: jobs.count, done: count(.done),
       workers: index.first(200).map { status(of: workers[$0]!, now) }, jobs: reports,
-      stuck: stuckSentences(now).prefix(100).map { short($0, 500) }, remaining: remaining(now))
+      stuck: stuckSentences(now).prefix(100).map { short($0, 500) }, remaining: remaining(now), queue: queue)
   }
 
   private func size(of job: JobStatus) -> Int {
@@ -66,7 +66,7 @@ extension CoordinatorMachine {
       if workers.isEmpty { return "waits for a worker: none has joined" }
       if index.liveCount == 0, workers.values.allSatisfy(\.isDraining) { return "waits for a worker: all are leaving" }
       if let since = job.gatheringSince {
-        return "gathers a group of \(job.spec.groupSize) workers for \(now - since) ms"
+        return "gathers a group of \(job.wanted ?? job.spec.groupSize) workers for \(now - since) ms"
       }
       return "waits for a free worker"
     case .failed, .abandoned: return job.why
@@ -74,8 +74,8 @@ extension CoordinatorMachine {
     }
   }
 
-  /// The sentence about an attempt that has made no progress for too long, if it has not.
-  func stuck(_ attempt: AttemptRecord, _ now: Milliseconds) -> String? {
+  /// The member and the sentence about an attempt that has made no progress for too long, if it has not.
+  func stuck(_ attempt: AttemptRecord, _ now: Milliseconds) -> (rank: Int, sentence: String)? {
     guard
       let rank = attempt.members.indices.filter({
         let member = attempt.members[$0]
@@ -88,11 +88,11 @@ extension CoordinatorMachine {
       worker.map { "worker \($0.hello.name) (\($0.hello.host), process \($0.hello.process))" } ?? "a lost worker"
     let what =
       member.progress.map { "phase \($0.phase), epoch \($0.epoch), step \($0.step)" } ?? "before its first step"
-    return "job \(attempt.job) on \(where_) has not moved for \((now - member.movedAt) / 1000) s: \(what)"
+    return (rank, "job \(attempt.job) on \(where_) has not moved for \((now - member.movedAt) / 1000) s: \(what)")
   }
 
   private func stuckSentences(_ now: Milliseconds) -> [String] {
-    var sentences = attempts.values.sorted { $0.token < $1.token }.compactMap { stuck($0, now) }
+    var sentences = attempts.values.sorted { $0.token < $1.token }.compactMap { stuck($0, now)?.sentence }
     for worker in index.all.map({ workers[$0]! }) where now - worker.lastHeard > 2 * configuration.heartbeat {
       sentences.append(
         "worker \(worker.hello.name) (\(worker.hello.host)) is silent for \((now - worker.lastHeard) / 1000) s")

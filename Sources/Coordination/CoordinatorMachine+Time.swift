@@ -50,9 +50,16 @@ extension CoordinatorMachine {
       let name = workers[attempt.members[rank].worker]?.hello.name ?? "that had it before the restart"
       return lose(token, "the lease of worker \(name) has run out", now)
     }
-    if !attempt.saidStuck, let sentence = stuck(attempt, now) {
-      attempts[token]!.saidStuck = true
-      decide(.say, sentence)
+    if let (rank, sentence) = stuck(attempt, now) {
+      if now - attempt.members[rank].movedAt >= configuration.stall * CoordinatorConfiguration.hangFactor {
+        // Its process may say for ever that it lives; whatever its thread does later is fenced.
+        jobs[attempt.job]!.avoided.insert(attempt.members[rank].worker)
+        return lose(token, "it is taken away, as \(sentence)", now)
+      }
+      if !attempt.saidStuck {
+        attempts[token]!.saidStuck = true
+        decide(.say, sentence)
+      }
     }
     watch(token)
   }
@@ -63,7 +70,8 @@ extension CoordinatorMachine {
     var due = Milliseconds.max
     for member in attempt.members where member.worker != 0 && !member.isFinished {
       due = min(due, member.expires + 1)
-      if !attempt.saidStuck { due = min(due, member.movedAt + configuration.stall) }
+      let patience = configuration.stall * (attempt.saidStuck ? CoordinatorConfiguration.hangFactor : 1)
+      due = min(due, member.movedAt + patience)
     }
     guard due < attempt.watchedAt ?? .max else { return }
     attempts[token]!.watchedAt = due

@@ -43,6 +43,13 @@ public struct CoordinatorMachine: Sendable {
   /// What is to be looked at when.
   var deadlines = DeadlineQueue()
   var estimates = Estimates()
+  /// Step times by family.
+  var paces: [String: Paces] = [:]
+  /// The attempt that was asked to end at a checkpoint, so that its job can go on with other workers.
+  var reshaping: UInt64?
+  var nextReshape: Milliseconds = 0
+  /// Experiments that follow at this address.
+  public internal(set) var queue: [String]
   var decisions: [Decision<CoordinatorAction>] = []
   /// How the run ended, once it has.
   public internal(set) var ended: RunState?
@@ -59,6 +66,7 @@ public struct CoordinatorMachine: Sendable {
     precondition(problem == nil, "CoordinatorMachine: \(problem!)")
     self.configuration = configuration
     started = now
+    queue = configuration.queue
     order = specs.map(\.id)
     let byRank = specs.indices.sorted { (-specs[$0].priority, $0) < (-specs[$1].priority, $1) }
     ranked = byRank.map { specs[$0].id }
@@ -142,6 +150,7 @@ public struct CoordinatorMachine: Sendable {
     case .tick: tick(now)
     }
     schedule(now)
+    if case .tick = event { reshape(now) }
     endIfOver()
     defer { decisions = [] }
     return decisions
@@ -162,15 +171,14 @@ public struct CoordinatorMachine: Sendable {
   }
 
   func ending(_ state: RunState) -> RunEnded {
-    if state == .cancelled {
-      return RunEnded(
-        isComplete: false, sentence: "run \(configuration.run) was cancelled by an operator; the same command goes on")
+    let sentence: String
+    switch state {
+    case .cancelled: sentence = "run \(configuration.run) was cancelled by an operator; the same command goes on"
+    case .complete: sentence = "run \(configuration.run) is complete"
+    default:
+      let failed = inState[.failed]!.map { order[$0] }
+      sentence = "run \(configuration.run) has ended without \(failed.joined(separator: ", "))"
     }
-    let failed = inState[.failed]!.map { order[$0] }
-    return RunEnded(
-      isComplete: state == .complete,
-      sentence: state == .complete
-        ? "run \(configuration.run) is complete"
-        : "run \(configuration.run) has ended without \(failed.joined(separator: ", "))")
+    return RunEnded(isComplete: state == .complete, sentence: sentence, next: queue.first ?? "")
   }
 }

@@ -22,17 +22,25 @@ public struct CoordinatorConfiguration: Sendable {
   public var lease: Milliseconds
   /// How long a job waits for its whole group.
   public var groupPatience: Milliseconds
-  /// Without progress for this long, a job is called stuck.
+  /// Without progress for this long, a job is called stuck; after `hangFactor` times as long it is taken away.
   public var stall: Milliseconds
   /// How many workers a job may lose, without a new checkpoint in between.
   public var lossLimit: Int
+  /// Whether a job that may be shared starts alone and is shared while workers are idle; if not, it waits for its group.
+  public var sharesJobs: Bool
+  /// Experiments that follow at this address.
+  public var queue: [String]
+
+  /// How many times `stall` a job may go without progress before another worker gets it.
+  static let hangFactor = 5
 
   /// Describes a coordinator.
   public init(
     run: String, experiment: String, version: String, fingerprint: String = "", usesBFloat16: Bool = false,
     incarnation: UInt64,
     shared: [ArtifactReference] = [], heartbeat: Milliseconds = 2_000, lease: Milliseconds = 15_000,
-    groupPatience: Milliseconds = 5_000, stall: Milliseconds = 120_000, lossLimit: Int = 25
+    groupPatience: Milliseconds = 5_000, stall: Milliseconds = 120_000, lossLimit: Int = 25,
+    sharesJobs: Bool = false, queue: [String] = []
   ) {
     self.run = run
     self.experiment = experiment
@@ -46,6 +54,8 @@ public struct CoordinatorConfiguration: Sendable {
     self.groupPatience = groupPatience
     self.stall = stall
     self.lossLimit = lossLimit
+    self.sharesJobs = sharesJobs
+    self.queue = queue
   }
 }
 
@@ -132,6 +142,8 @@ struct JobRecord: Sendable {
   var token: UInt64?
   var outputs: [ArtifactReference] = []
   var why = ""
+  /// How many workers it is to go on with; nil if that was not decided.
+  var wanted: Int?
   /// Since when some, but not all, workers of a group are free for it.
   var gatheringSince: Milliseconds?
 }
@@ -156,4 +168,10 @@ struct AttemptRecord: Sendable {
   var saidStuck = false
   /// When it is looked at next, if it is.
   var watchedAt: Milliseconds?
+  /// How fast member 0 is, and how many steps there are in all.
+  var pace = StepPace()
+  var steps = 0
+  /// How many workers its job is to go on with, once it has ended at a checkpoint, and when that was asked for.
+  var wanted: Int?
+  var reshapedAt: Milliseconds?
 }

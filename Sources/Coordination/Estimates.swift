@@ -42,6 +42,9 @@ struct Estimates: Sendable {
     families[family]?.mean ?? kinds[kind]?.mean ?? any.mean
   }
 
+  /// What a job of this family usually takes; nil before one is done.
+  func usual(family: String) -> Milliseconds? { families[family]?.mean }
+
   /// What all jobs that have not started will take together, and the longest of them.
   var waitingTime: (total: Milliseconds, longest: Milliseconds) {
     var (total, longest) = (0, 0)
@@ -62,11 +65,13 @@ extension CoordinatorMachine {
     var (total, longest) = estimates.waitingTime
     for attempt in attempts.values {
       let job = jobs[attempt.job]!
-      guard let whole = estimates.usual(family: job.family, kind: job.spec.kind) else { return 0 }
-      // A running job that takes longer than others did is as good as done, but never quite.
-      let left = max(whole - (now - job.since), whole / 10)
-      total += left
-      longest = max(longest, left)
+      guard let usual = estimates.usual(family: job.family, kind: job.spec.kind) else {
+        guard let left = left(of: attempt, now) else { return 0 }
+        (total, longest) = (total + left, max(longest, left))
+        continue
+      }
+      let left = left(of: attempt, now) ?? max(usual - (now - attempt.started), usual / 10)
+      (total, longest) = (total + left, max(longest, left))
     }
     return max(longest, total / max(1, index.liveSlots))
   }

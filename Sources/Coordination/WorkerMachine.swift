@@ -45,6 +45,8 @@ public struct WorkerConfiguration: Sendable {
 public enum WorkerEnding: Sendable, Equatable {
   /// The run is over.
   case runEnded(isComplete: Bool, sentence: String)
+  /// The run is over, and another one follows at the same address.
+  case runFollows(next: String, sentence: String)
   /// It was asked to leave, and has left.
   case drained
   /// It may not join, or there is no coordinator.
@@ -101,6 +103,7 @@ public struct WorkerMachine: Sendable {
     var progress: JobProgress
     var report: Message?
     var isCancelled = false
+    var isReshaped = false
   }
 
   private enum Phase: Sendable, Equatable {
@@ -205,7 +208,9 @@ public struct WorkerMachine: Sendable {
       guard phase != .leaving else { return }
       for token in leases.keys.sorted() { decide(.cancel(token: token, .cancelled, reason: end.sentence)) }
       leases = [:]
-      return leave(.runEnded(isComplete: end.isComplete, sentence: end.sentence), end.sentence, now)
+      let over = WorkerEnding.runEnded(isComplete: end.isComplete, sentence: end.sentence)
+      let isLast = end.next.isEmpty || drainedBy != nil
+      return leave(isLast ? over : .runFollows(next: end.next, sentence: end.sentence), end.sentence, now)
     case .byeSeen:
       // The coordinator has forgotten us by now, so that this names no session.
       if phase == .leaving { stop(ending ?? .drained) }
@@ -221,7 +226,13 @@ public struct WorkerMachine: Sendable {
       drain(now)
     case .cancel(let cancel):
       guard leases[cancel.token] != nil, !leases[cancel.token]!.isCancelled else { return }
-      leases[cancel.token]!.isCancelled = true
+      // Whoever saves a checkpoint may still be told that nobody wants it any more.
+      if cancel.code == .reshape {
+        guard !leases[cancel.token]!.isReshaped else { return }
+        leases[cancel.token]!.isReshaped = true
+      } else {
+        leases[cancel.token]!.isCancelled = true
+      }
       if leases[cancel.token]!.report == nil {
         decide(
           .cancel(token: cancel.token, cancel.code, reason: cancel.reason), "job \(cancel.job) stops: \(cancel.reason)")

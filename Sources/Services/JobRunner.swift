@@ -44,8 +44,8 @@ public protocol JobContext: AnyObject, Sendable {
   func publish(_ file: URL, as name: String) throws
   /// Says how far the job is. Cheap; call it every step.
   ///
-  /// - Throws: `JobCancelled` when the job must stop. If its reason is `draining`, save a checkpoint before passing the
-  ///   error on: within a few seconds.
+  /// - Throws: `JobCancelled` when the job must stop. If its reason is `draining` or `reshaped`, save a checkpoint before
+  ///   passing the error on: within a few seconds.
   func progress(_ progress: JobProgress) throws
   /// Whether the job should go on, for those who wait; a worker that drains lets them.
   ///
@@ -73,6 +73,11 @@ public struct JobCancelled: Error, Sendable, CustomStringConvertible {
     case draining
     /// Another member of the group was lost; the job goes on from its checkpoint with a new group.
     case groupBroken
+    /// Other workers are to go on with the job: save a checkpoint, then stop.
+    case reshaped
+
+    /// Whether a checkpoint is still wanted.
+    var keepsCheckpoint: Bool { self == .draining || self == .reshaped }
   }
 
   /// Why.

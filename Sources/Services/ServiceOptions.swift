@@ -38,6 +38,10 @@ public struct ServiceOptions: Sendable {
   /// How often a job may lose its worker without a new checkpoint in between before it is given up: it may be what
   /// kills them.
   public var lossLimit = 25
+  /// Whether a job that may be shared starts alone and is shared while workers are idle; if not, it waits for its group.
+  public var sharesJobs = false
+  /// Experiments that follow at the same address: their names, for workers and for people.
+  public var queue: [String] = []
   /// How connections are protected: `.keys` at a coordinator, `.key` at a worker.
   public var security: SocketOptions.Security = .none
   /// Where the service says what it does, one line an event.

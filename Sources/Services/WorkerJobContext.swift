@@ -59,10 +59,10 @@ final class WorkerJobContext: JobContext {
   /// How far the job last said it is.
   var latestProgress: JobProgress { state.withLock { $0.progress } }
 
-  /// Makes the job stop at its next call. A stronger reason replaces draining.
+  /// Makes the job stop at its next call. Any reason replaces one that wants a checkpoint.
   func cancel(_ reason: JobCancelled) {
     state.withLock { state in
-      if state.cancelled == nil || state.cancelled?.reason == .draining { state.cancelled = reason }
+      if state.cancelled?.reason.keepsCheckpoint ?? true { state.cancelled = reason }
     }
   }
 
@@ -70,7 +70,7 @@ final class WorkerJobContext: JobContext {
 
   private func check(evenDraining: Bool) throws {
     guard let reason = state.withLock({ $0.cancelled }) else { return }
-    if reason.reason != .draining || evenDraining { throw reason }
+    if !reason.reason.keepsCheckpoint || evenDraining { throw reason }
   }
 
   private func wait<Value: Sendable>(_ answer: Answer<Value>, evenDraining: Bool) throws -> Value {
@@ -173,12 +173,13 @@ final class WorkerJobContext: JobContext {
     func reduce(step: Int, sums: [ShardTree.Sum], shards: Int) throws -> [Float] {
       precondition(
         Set(sums.map(\.values.count)).count <= 1, "GroupReducer: sums of one step have different lengths")
-      try context.check(evenDraining: true)
+      // Whoever is to leave a checkpoint behind ends the step first: the others are still there.
+      try context.check(evenDraining: false)
       let answer = Answer<[Float]>()
       context.requests.put(
         .reduce(job: context.assign.job.id, token: context.assign.token, step: step, sums: sums, shards: shards, answer)
       )
-      return try context.wait(answer, evenDraining: true)
+      return try context.wait(answer, evenDraining: false)
     }
   }
 }

@@ -17,6 +17,8 @@ public final class WorkerService: @unchecked Sendable {
   public enum Outcome: Sendable, Equatable {
     /// The run is over, with every job done or not.
     case runEnded(isComplete: Bool, sentence: String)
+    /// The run is over, and another one follows at the same address.
+    case runFollows(next: String, sentence: String)
     /// The worker was asked to leave, and has left.
     case drained
   }
@@ -126,6 +128,7 @@ public final class WorkerService: @unchecked Sendable {
     finish()
     switch ending! {
     case .runEnded(let isComplete, let sentence): return .runEnded(isComplete: isComplete, sentence: sentence)
+    case .runFollows(let next, let sentence): return .runFollows(next: next, sentence: sentence)
     case .drained: return .drained
     case .failed(let sentence): throw ServiceError(sentence)
     }
@@ -173,6 +176,7 @@ public final class WorkerService: @unchecked Sendable {
           case .fenced?: .fenced
           case .cancelled?: .cancelled
           case .groupBroken?: .groupBroken
+          case .reshape?: .reshaped
           case nil: .draining
           }
         cancel(token, JobCancelled(why, reason))
@@ -248,7 +252,7 @@ public final class WorkerService: @unchecked Sendable {
     }
     contexts[token]?.cancel(reason)
     if let reduction = reductions.removeValue(forKey: token) { reduction.answer.put(.failure(reason)) }
-    guard reason.reason != .draining else { return }  // the last step is still done, and its checkpoint goes out
+    guard !reason.reason.keepsCheckpoint else { return }  // the last step is still done, and its checkpoint goes out
     for (transfer, download) in downloads where download.token == token {
       downloads[transfer] = nil
       download.answer.put(.failure(reason))

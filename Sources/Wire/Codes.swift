@@ -40,6 +40,8 @@ public enum CancelCode: UInt32, Sendable, CaseIterable {
   case cancelled = 2
   /// "Your group has lost a member."
   case groupBroken = 3
+  /// "Save a checkpoint and stop: the job goes on from it with other workers."
+  case reshape = 4
 }
 
 /// What an uploaded file is.

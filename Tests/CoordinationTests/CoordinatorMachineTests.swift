@@ -8,11 +8,14 @@ struct Bench {
   var sequence: UInt64 = 0
   static let incarnation: UInt64 = 7
 
-  init(_ jobs: [JobSpec], restored: RestoredRun = RestoredRun(), usesBFloat16: Bool = false) {
+  init(
+    _ jobs: [JobSpec], restored: RestoredRun = RestoredRun(), usesBFloat16: Bool = false, sharesJobs: Bool = false,
+    queue: [String] = []
+  ) {
     machine = CoordinatorMachine(
       CoordinatorConfiguration(
         run: "r", experiment: "e", version: "1", usesBFloat16: usesBFloat16, incarnation: Self.incarnation,
-        heartbeat: 1_000, lease: 5_000, groupPatience: 2_000),
+        heartbeat: 1_000, lease: 5_000, groupPatience: 2_000, sharesJobs: sharesJobs, queue: queue),
       jobs: jobs, restored: restored, now: 0)
   }
 
@@ -215,6 +218,24 @@ func job(_ id: String, after: [String] = [], group: Int = 1, priority: Int = 0, 
       let refusals = bench.hello(3, fingerprint: second, at: 0).refusals
       #expect(refusals.map(\.code) == [.fingerprint] && refusals[0].sentence.contains(reason))
     }
+  }
+
+  @Test func `takes a job away from a worker whose thread hangs, and names it`() {
+    var bench = Bench([job("a")])
+    _ = bench.hello(1, at: 0)
+    _ = bench.hello(2, at: 0)
+    var said: [String] = []
+    for second in 1...601 {
+      _ = bench.beat(1, [("a", 1)], at: second * 1_000)
+      _ = bench.beat(2, at: second * 1_000)
+      let decided = bench.machine.handle(.tick, now: second * 1_000)
+      said += decided.map(\.reason).filter { $0.contains("has not moved") }
+      if let next = decided.map(\.action).assigned.first {
+        #expect(next.peer == 2 && second == 601)
+      }
+    }
+    #expect(said.count == 2 && said[0].contains("job a on worker w1 (h, process 1) has not moved for 120 s: phase p"))
+    #expect(said[1].contains("is taken away") && said[1].contains("has not moved for 600 s"))
   }
 
   @Test func `says what is stuck, and what a job waits for`() {

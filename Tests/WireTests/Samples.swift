@@ -21,7 +21,7 @@ enum Samples {
     .heartbeatSeen(HeartbeatSeen()),
     .bye(Bye(reason: "asked to leave")),
     .byeSeen(ByeSeen()),
-    .runEnded(RunEnded(isComplete: true, sentence: "done")),
+    .runEnded(RunEnded(isComplete: true, sentence: "done", next: "second")),
     .assign(
       Assign(job: job, token: 18, rank: 1, members: 2, attempt: 3, inputs: [artifact], checkpoint: artifact)),
     .jobFinished(JobFinished(job: "j", token: 18, outputs: [artifact])),
@@ -55,7 +55,7 @@ enum Samples {
             unmoved: 2,
             why: "")
         ],
-        stuck: ["nothing"], remaining: 77_000)),
+        stuck: ["nothing"], remaining: 77_000, queue: ["second", "third"])),
     .operate(Operate(version: "1.0", operation: .drain, target: "w1")),
     .operateReply(OperateReply(isAccepted: true, sentence: "worker w1 leaves")),
     .leave(Leave(reason: "an operator wants it")),

@@ -262,10 +262,14 @@ struct  Unmask__RunEnded
   ProtobufCMessage base;
   uint32_t complete;
   ProtobufCBinaryData sentence;
+  /*
+   * the run that follows at the same address; empty if none does
+   */
+  ProtobufCBinaryData next;
 };
 #define UNMASK__RUN_ENDED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__run_ended__descriptor) \
-    , 0, {0,NULL} }
+    , 0, {0,NULL}, {0,NULL} }
 
 
 /*
@@ -631,10 +635,15 @@ struct  Unmask__StatusReply
    * estimated time to the end; 0 if unknown
    */
   uint64_t remaining_ms;
+  /*
+   * experiments that follow
+   */
+  size_t n_queue;
+  ProtobufCBinaryData *queue;
 };
 #define UNMASK__STATUS_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__status_reply__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0,NULL }
 
 
 /*

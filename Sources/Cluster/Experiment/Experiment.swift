@@ -59,19 +59,22 @@ public struct Experiment: Codable, Sendable {
   /// What concerns workers and never changes a result.
   public struct ClusterSettings: Codable, Sendable {
     /// Workers that share the batches of one training job.
-    public let workersPerJob: Int
+    public let workersPerJob: WorkersPerJob
     /// Milliseconds of silence after which a job goes to another worker.
     public let leaseMilliseconds: Int
     /// Milliseconds between two signs of life.
     public let heartbeatMilliseconds: Int
     /// Seconds between two checkpoints of a job.
     public let checkpointSeconds: Int
+    /// Seconds without progress after which a job is called stuck; after five times as long another worker gets it.
+    public let stuckSeconds: Int
 
     enum CodingKeys: String, CodingKey {
       case workersPerJob = "workers_per_job"
       case leaseMilliseconds = "lease_ms"
       case heartbeatMilliseconds = "heartbeat_ms"
       case checkpointSeconds = "checkpoint_every_s"
+      case stuckSeconds = "stuck_after_s"
     }
   }
 

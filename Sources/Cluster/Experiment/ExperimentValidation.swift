@@ -67,10 +67,13 @@ extension Experiment {
     if let twice = Dictionary(grouping: data.map(\.name), by: { $0 }).filter({ $1.count > 1 }).keys.min() {
       throw fail("two data sets are called \"\(twice)\"; give each its own name")
     }
-    guard (1...64).contains(cluster.workersPerJob) else { throw fail("cluster.workers_per_job must be 1 to 64") }
+    if case .count(let count) = cluster.workersPerJob, !(1...64).contains(count) {
+      throw fail("cluster.workers_per_job must be auto or 1 to 64")
+    }
     guard cluster.heartbeatMilliseconds >= 50, cluster.leaseMilliseconds >= 3 * cluster.heartbeatMilliseconds else {
       throw fail("cluster.lease_ms must be at least three times cluster.heartbeat_ms, and that at least 50")
     }
+    guard cluster.stuckSeconds >= 1 else { throw fail("cluster.stuck_after_s must be 1 or more") }
     guard cluster.checkpointSeconds >= 1 else { throw fail("cluster.checkpoint_every_s must be 1 or more") }
   }
 

@@ -1,4 +1,5 @@
 import Datasets
+import Training
 import Wire
 
 /// The jobs of an experiment, as a graph: prepare → train → score → fuse → merge.
@@ -27,14 +28,16 @@ enum RunGraph {
     }
     let prepared = prepare.map(\.id)
     var jobs = prepare
-    let names = experiment.trained.map(\.name)
     for fold in 0..<folds {
-      for name in names {
+      for entry in experiment.trained {
+        let name = entry.name
+        let isModel = experiment.models.contains { $0.name == name }
         jobs.append(
           JobSpec(
-            id: "train/\(name)/\(fold)", kind: Kind.train.rawValue, arguments: ["model": name, "fold": "\(fold)"],
+            id: "train/\(name)/\(fold)", kind: Kind.train.rawValue,
+            arguments: ["model": name, "fold": "\(fold)", "epochs": "\(entry.train.epochs)"],
             dependencies: prepared, outputs: [RunFiles.model(name, fold), RunFiles.training(name, fold)],
-            groupSize: experiment.models.contains { $0.name == name } ? experiment.cluster.workersPerJob : 1,
+            groupSize: isModel ? experiment.cluster.workersPerJob.most(shards: entry.train.logicalShards) : 1,
             priority: 10))
         jobs.append(
           JobSpec(

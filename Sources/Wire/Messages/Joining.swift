@@ -260,11 +260,14 @@ public struct RunEnded: Sendable, Equatable {
   public var isComplete: Bool
   /// How it ended, for people.
   public var sentence: String
+  /// The run that follows at the same address, for which the worker may stay; empty if none does.
+  public var next: String
 
   /// Makes the message.
-  public init(isComplete: Bool, sentence: String) {
+  public init(isComplete: Bool, sentence: String, next: String = "") {
     self.isComplete = isComplete
     self.sentence = sentence
+    self.next = next
   }
 }
 
@@ -274,9 +277,11 @@ extension RunEnded: WireBody {
   func fill(_ raw: inout Unmask__RunEnded, _ arena: Arena) {
     raw.complete = isComplete ? 1 : 0
     raw.sentence = arena.text(sentence, limit: Limits.sentence)
+    raw.next = arena.text(next)
   }
 
   init(reading raw: Unmask__RunEnded) throws {
+    next = try text(raw.next, "RunEnded.next")
     isComplete = try number(raw.complete, "RunEnded.isComplete", in: 0...1) == 1
     sentence = try text(raw.sentence, "RunEnded.sentence", limit: Limits.sentence)
   }

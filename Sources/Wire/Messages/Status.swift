@@ -170,11 +170,13 @@ public struct StatusReply: Sendable, Equatable {
   public var stuck: [String]
   /// Estimated time to the end in milliseconds, from what jobs of the same kind took; 0 if nothing is known yet.
   public var remaining: Int
+  /// Experiments that follow at the same address.
+  public var queue: [String]
 
   /// Makes the message.
   public init(
     run: String, experiment: String, version: String, state: RunState, elapsed: Int, total: Int, done: Int,
-    workers: [WorkerStatus], jobs: [JobStatus], stuck: [String], remaining: Int = 0
+    workers: [WorkerStatus], jobs: [JobStatus], stuck: [String], remaining: Int = 0, queue: [String] = []
   ) {
     self.run = run
     self.experiment = experiment
@@ -187,6 +189,7 @@ public struct StatusReply: Sendable, Equatable {
     self.jobs = jobs
     self.stuck = stuck
     self.remaining = remaining
+    self.queue = queue
   }
 }
 
@@ -205,6 +208,7 @@ extension StatusReply: WireBody {
     (raw.n_jobs, raw.jobs) = arena.make(jobs)
     (raw.n_stuck, raw.stuck) = arena.texts(stuck)
     raw.remaining_ms = UInt64(remaining)
+    (raw.n_queue, raw.queue) = arena.texts(queue)
   }
 
   init(reading raw: Unmask__StatusReply) throws {
@@ -219,5 +223,6 @@ extension StatusReply: WireBody {
     jobs = try parts(raw.n_jobs, raw.jobs, "StatusReply.jobs", limit: Limits.jobs)
     stuck = try texts(raw.n_stuck, raw.stuck, "StatusReply.stuck", limit: Limits.jobs)
     remaining = try number(raw.remaining_ms, "StatusReply.remaining", in: 0...largeNumber)
+    queue = try texts(raw.n_queue, raw.queue, "StatusReply.queue", limit: Limits.leases)
   }
 }

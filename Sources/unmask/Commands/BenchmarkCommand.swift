@@ -13,7 +13,7 @@ struct BenchmarkCommand: ParsableCommand {
         unmask benchmark train audio-cnn --batch 32 --threads 2
       """,
     subcommands: [
-      BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self,
+      BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self, BenchmarkPlain.self,
       BenchmarkAllReduce.self, BenchmarkAllReduceWorker.self,
     ])
 }

@@ -8,15 +8,17 @@ struct CoordinatorCommand: ParsableCommand {
     commandName: "coordinator",
     abstract: "Own a run: hand out its jobs to workers and merge their results.",
     discussion: """
+      Of several experiments, each begins when the one before it is over, in a folder of its own, and the workers stay.
       Workers may join and leave at any time. If the coordinator is killed, the same command goes on where it was.
       Where other machines can reach it, only holders of keys get in (unmask keys), and everything is encrypted.
 
       EXAMPLE
         unmask coordinator cluster/experiments/quickstart.yaml --listen tcp://0.0.0.0:5555 --output runs/quickstart
+        unmask coordinator first.yaml second.yaml --listen tcp://0.0.0.0:5555 --output runs
       """)
 
-  @Argument(help: "The experiment file (YAML).")
-  var experiment: String
+  @Argument(help: "The experiment files (YAML).")
+  var experiments: [String]
 
   @Option(help: "The address to listen at, e.g. tcp://0.0.0.0:5555.")
   var listen = "tcp://127.0.0.1:5555"
@@ -37,17 +39,24 @@ struct CoordinatorCommand: ParsableCommand {
   }
 
   func run() throws {
-    let settings = try place.load(experiment)
-    let directory = place.directory(for: settings)
+    let settings = try experiments.map { try place.load($0) }
+    let names = settings.map(\.name)
+    if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+      throw ValidationError("two of the experiments are called \(twice); give each its own name")
+    }
+    let entries = settings.map {
+      CoordinatorQueue.Entry(experiment: $0, directory: place.directory(for: $0, isOneOfMany: settings.count > 1))
+    }
     let security = try Access.listening(at: listen, keys: keys, isInsecure: insecure)
-    let process = CoordinatorProcess(
-      experiment: settings, directory: directory, listen: listen, security: security)
-    _ = Signals.interrupted([SIGINT, SIGTERM]) { process.stop() }
-    guard let table = try process.run() else {
+    let queue = CoordinatorQueue(entries, listen: listen, security: security)
+    _ = Signals.interrupted([SIGINT, SIGTERM]) { queue.stop() }
+    let isWhole = try queue.run { table, entry in
+      print(table)
+      print("report: \(entry.directory.appending(path: "report.html").path)")
+    }
+    guard isWhole else {
       FileHandle.standardError.write(Data("unmask: stopped; the same command goes on from here\n".utf8))
       throw ExitCode(1)
     }
-    print(table)
-    print("report: \(directory.appending(path: "report.html").path)")
   }
 }

@@ -8,19 +8,20 @@ import Wire
 struct CancelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cancel",
-    abstract: "Cancel a run, or one job and what needs it.",
+    abstract: "Cancel a run, one job and what needs it, or an experiment that waits.",
     discussion: """
       Workers of a cancelled run leave, and its coordinator ends. What is done is kept: the same command goes on.
 
       EXAMPLE
         unmask cancel tcp://10.0.0.5:5555
         unmask cancel tcp://10.0.0.5:5555 train/frames/3
+        unmask cancel tcp://10.0.0.5:5555 second-experiment
       """)
 
   @Argument(help: "The coordinator's address, e.g. tcp://HOST:5555.")
   var coordinator: String
 
-  @Argument(help: "A job's name as `unmask status` shows it; the whole run if there is none.")
+  @Argument(help: "A job or a waiting experiment as `unmask status` shows it; the whole run if there is none.")
   var job: String?
 
   @OptionGroup var access: AccessOptions

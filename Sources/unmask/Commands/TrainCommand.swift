@@ -58,8 +58,10 @@ struct RunOptions: ParsableArguments {
       .with(weights: places.weightPaths)
   }
 
-  func directory(for experiment: Experiment) -> URL {
-    URL(filePath: output ?? "runs/\(experiment.name)").standardizedFileURL
+  /// The run's folder; of several runs, each has its own in the one that was named.
+  func directory(for experiment: Experiment, isOneOfMany: Bool = false) -> URL {
+    let named = output.map { isOneOfMany ? "\($0)/\(experiment.name)" : $0 }
+    return URL(filePath: named ?? "runs/\(experiment.name)").standardizedFileURL
   }
 
   func arguments(for experiment: Experiment) -> [String] {

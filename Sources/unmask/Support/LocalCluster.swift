@@ -69,6 +69,13 @@ final class LocalCluster {
     guard worker.terminationReason == .uncaughtSignal || worker.terminationStatus != 0 else { return nil }
     restarts += 1
     guard restarts <= 100 else { return nil }
+    if worker.terminationReason == .uncaughtSignal {
+      let why =
+        worker.terminationStatus == SIGKILL
+        ? "was killed (exit 137): out of memory, if the kernel's log says so; fewer threads or a smaller batch need less"
+        : "died of signal \(worker.terminationStatus)"
+      FileHandle.standardError.write(Data("unmask: worker-\(index + 1) \(why); it is started again\n".utf8))
+    }
     usleep(300_000)
     return try startWorker(index)
   }

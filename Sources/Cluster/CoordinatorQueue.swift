@@ -2,6 +2,7 @@ public import Foundation
 import Logging
 import Synchronization
 public import Transport
+import Wire
 
 /// Several runs at one address, each with a folder and a ledger of its own: the next begins when one is over, and the
 /// workers stay. Given the same folders again, those that are complete end at once, and the rest goes on.

@@ -48,28 +48,36 @@ public struct DatasetStatistics: Codable, Sendable {
       return "\(tenths / 10).\(tenths % 10)"
     }
 
-    // Published sets below 3:1 in this modality's own labels.
-    private static func balancedSets(_ modality: Modality) -> [String] {
-      switch modality {
-      case .image: ["140k-faces", "cifake", "wilddeepfake"]
-      case .audio: ["fake-or-real", "in-the-wild", "lav-df"]
-      case .video: ["lav-df"]
+    // Published sets below 3:1 in this modality's own labels, the most equal first.
+    private static func balancedSets(_ modality: Modality?) -> String {
+      let known = DatasetLayouts.official.flatMap { layout in
+        layout.description.classes.filter { modality == nil || $0.modality == modality }
+          .filter { $0.counts.smaller > 0 && $0.counts.larger < 3 * $0.counts.smaller }
+          .map { (layout: layout, ratio: Double($0.counts.larger) / Double($0.counts.smaller)) }
+      }.sorted { ($0.ratio, $0.layout.name) < ($1.ratio, $1.layout.name) }
+      var names: [String] = []
+      for set in known where !names.contains(where: { $0.hasPrefix(set.layout.name) }) {
+        names.append("\(set.layout.name) (\(oneDecimal(set.ratio)):1, \(set.layout.description.size))")
       }
+      return names.prefix(3).joined(separator: ", ")
     }
 
     private static func advice(_ modality: Modality?, _ counts: ClassCounts, _ verdict: Verdict) -> String {
       let rarer = counts.real < counts.fake ? "real" : "fake"
       let constant = counts.total == 0 ? 0 : 1000 * counts.larger / counts.total
       let answer = "a constant answer is right for \(constant / 10).\(constant % 10)% of the samples"
+      let first =
+        "first add \(rarer) samples, best from a set that is balanced itself: \(balancedSets(modality)) "
+        + "(`unmask datasets describe NAME` says what it is and where to ask); then"
       switch verdict {
       case .good: return "train as it is"
-      case .moderate:
+      case .moderate where 3 * counts.smaller == counts.larger:
         return "use balance: {class_weights: balanced}; \(answer), so judge by AUC and EER before accuracy"
+      case .moderate:
+        return "\(first) balance: {class_weights: balanced}; \(answer), so judge by AUC and EER before accuracy"
       case .severe:
-        let sets = modality.map { Self.balancedSets($0).joined(separator: ", ") } ?? ""
-        return "first add \(rarer) samples, best a set that is balanced itself"
-          + (sets.isEmpty ? "" : " (\(sets): `unmask datasets describe`)")
-          + "; then balance: {loss: focal, class_weights: balanced}; \(answer), so judge by AUC and EER, not by accuracy"
+        return
+          "\(first) balance: {loss: focal, class_weights: balanced}; \(answer), so judge by AUC and EER, not by accuracy"
       case .oneClass:
         return "no \(modality?.rawValue ?? "") model can be trained or judged on it: add samples of the other class"
           .replacing("  ", with: " ")

@@ -18,7 +18,14 @@ import Testing
 
   @Test func `advise what to do`() {
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("first add fake samples"))
-    #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("fake-or-real"))
+    // Balanced sets come first when a ratio exceeds 3:1, each with its own ratio and size, and where to read on.
+    for counts in [ClassCounts(real: 25000, fake: 2500), ClassCounts(real: 100, fake: 301)] {
+      let advice = Balance(.audio, counts).advice
+      #expect(advice.hasPrefix("first add") && advice.contains("av-deepfake1m (1.0:1, about 400 GB), lav-df (1.1:1"))
+      #expect(advice.contains("fake-or-real (1.3:1") && advice.contains("`unmask datasets describe NAME`"))
+    }
+    #expect(Balance(.image, ClassCounts(real: 1, fake: 9)).advice.contains("140k-faces (1.0:1, about 4 GB)"))
+    #expect(!Balance(.audio, ClassCounts(real: 100, fake: 300)).advice.contains("first add"))
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("right for 90.9% of the samples"))
     #expect(Balance(nil, ClassCounts(real: 1, fake: 4)).advice.contains("class_weights: balanced"))
     #expect(Balance(.video, ClassCounts(real: 0, fake: 4)).advice.contains("no video model"))

@@ -1,7 +1,7 @@
 public import Foundation
 
-/// What is there of a data set, and what is wrong with it.
-public struct FileCheck: Codable, Sendable {
+/// What is there of a data set, what is missing, and what is wrong with it.
+public struct FileCheck: Encodable, Sendable {
   /// A sample and what is wrong with it.
   public struct Finding: Codable, Sendable {
     /// The sample's id.
@@ -14,8 +14,8 @@ public struct FileCheck: Codable, Sendable {
 
   /// Samples that labels and names promise.
   public let listed: Int
-  /// Samples whose files can be used.
-  public let usable: Int
+  /// Samples whose files are there and can be used.
+  public let have: Int
   /// Samples with a file that is not there.
   public let missing: [Finding]
   /// Samples with a file that is there but cannot be used.
@@ -27,13 +27,17 @@ public struct FileCheck: Codable, Sendable {
   /// Of these, sets with both labels.
   public let conflicts: [[String]]
 
+  /// The counts beside the published ones; empty for other data.
+  public let published: [PublishedCounts]
+
   /// Whether everything is there, can be used, and is labelled once.
   public var isComplete: Bool { missing.isEmpty && unreadable.isEmpty && conflicts.isEmpty }
 
   /// Checks a scanned data set against its folder.
   ///
+  /// - Parameter layout: how it was read; a published set is compared with what its authors state.
   /// - Throws: `DatasetError` when the folder cannot be read.
-  public init(_ dataset: Dataset, root: URL) throws {
+  public init(_ dataset: Dataset, root: URL, layout: (any DatasetLayout)? = nil) throws {
     var missing: [Finding] = []
     var unreadable: [Finding] = []
     var named: Set<String> = []
@@ -52,7 +56,9 @@ public struct FileCheck: Codable, Sendable {
     let same = sets.values.filter { $0.count > 1 }.sorted { $0[0] < $1[0] }
     func ids(_ set: [Int]) -> [String] { set.map { dataset.samples[$0].id } }
     listed = dataset.samples.count
-    usable = dataset.usable.count
+    have = dataset.usable.count
+    published =
+      try (layout as? any OfficialLayout).map { try PublishedCounts.compare(dataset, with: $0.description) } ?? []
     (self.missing, self.unreadable, self.extra) = (missing, unreadable, extra.sorted())
     duplicates = same.map(ids)
     conflicts = same.filter { set in Set(set.map { dataset.samples[$0].label }).count > 1 }.map(ids)

@@ -15,9 +15,11 @@ public struct ASVspoof2019: OfficialLayout {
       "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.{train.trn,dev.trl,eval.trl}.txt",
     ],
     size: "about 7 GB", licence: "ODC-By", source: "https://datashare.ed.ac.uk/handle/10283/3336",
+    classes: [.init(.audio, real: 12_483, fake: 108_978)],
     published: [
-      .init("train", real: 2580, fake: 22800), .init("validation", real: 2548, fake: 22296),
-      .init("test", real: 7355, fake: 63882),
+      .init("train", real: 2580, fake: 22800, where: ["split": "train"]),
+      .init("validation", real: 2548, fake: 22296, where: ["split": "validation"]),
+      .init("test", real: 7355, fake: 63882, where: ["split": "test"]),
     ])
 
   /// The reader.
@@ -35,7 +37,8 @@ public struct ASVspoof2019: OfficialLayout {
       for (line, words) in try tree.lines(path, columns: 5) {
         let label = try tree.label(words[4], path, line)
         try list.add("\(base)ASVspoof2019_LA_\(part)/flac/\(words[1]).flac", label) { sample in
-          sample.identity = words[0]
+          // The speaker is the same one in the 2021 evaluation.
+          sample.identity = "@asvspoof/\(words[0])"
           sample.type = label == .fake ? words[3] : ""
           sample.split = split
         }

@@ -29,7 +29,18 @@ public struct ASVspoof2021: OfficialLayout {
       layout: ["ASVspoof2021_\(code)_eval/flac/*.flac", "keys/\(code)/CM/trial_metadata.txt (a download of its own)"],
       size: task == .la ? "about 8 GB" : "about 35 GB", licence: "ODC-By",
       source: "https://www.asvspoof.org/index2021.html",
-      published: [])
+      classes: [task == .la ? .init(.audio, real: 18_452, fake: 163_114) : .init(.audio, real: 22_617, fake: 589_212)],
+      published: task == .la
+        ? [
+          .init("eval", real: 14_816, fake: 133_360, where: ["split": "eval"]),
+          .init("progress", real: 1676, fake: 14_788, where: ["split": "progress"]),
+          .init("hidden", real: 1960, fake: 14_966, where: ["split": "hidden"]),
+        ]
+        : [
+          .init("eval", real: 14_869, fake: 519_059, where: ["split": "eval"]),
+          .init("progress", real: 5768, fake: 53_557, where: ["split": "progress"]),
+          .init("hidden", real: 1980, fake: 16_596, where: ["split": "hidden"]),
+        ])
   }
 
   /// The samples that lists and names promise.
@@ -45,7 +56,8 @@ public struct ASVspoof2021: OfficialLayout {
     for (line, words) in try tree.lines(path, columns: task == .la ? 8 : 13) {
       let label = try tree.label(words[5], path, line)
       try list.add("ASVspoof2021_\(code)_eval/flac/\(words[1]).flac", label) { sample in
-        sample.identity = words[0]
+        // Speakers LA_… are those of ASVspoof 2019.
+        sample.identity = words[0].hasPrefix("LA_") ? "@asvspoof/\(words[0])" : words[0]
         sample.type = label == .fake ? words[4] : ""
         sample.split = words[7]
         sample.extra = [words[2], words[3], words[6]] + (task == .df ? [words[8]] : [])

@@ -11,7 +11,12 @@ public struct ASVspoof5: OfficialLayout {
     use: "The largest current voice set; train, development and evaluation have different speakers and attacks.",
     layout: ["ASVspoof5.{train,dev.track_1,eval.track_1}.tsv", "flac_T/*.flac", "flac_D/*.flac", "flac_E_eval/*.flac"],
     size: "about 170 GB", licence: "ODC-By", source: "https://zenodo.org/records/14498691",
-    published: [])
+    classes: [.init(.audio, real: 188_819, fake: 815_262)],
+    published: [
+      .init("train", real: 18_797, fake: 163_560, where: ["split": "train"]),
+      .init("validation", real: 31_334, fake: 109_616, where: ["split": "validation"]),
+      .init("test", real: 138_688, fake: 542_086, where: ["split": "test"]),
+    ])
 
   /// The reader.
   public init() {}

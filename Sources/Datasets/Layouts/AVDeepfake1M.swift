@@ -10,10 +10,16 @@ public struct AVDeepfake1M: OfficialLayout {
     title: "AV-Deepfake1M (and 1M++)",
     what:
       "Over a million VoxCeleb2 clips with words changed by a language model in sound, picture or both, with times.",
-    use: "Finding where a clip is fake, at scale. Fakes begin with a short silence that tells the classes: trim it.",
+    use:
+      "Finding where a clip is fake, at scale; sound and picture are nearly balanced by their own labels. Fakes begin "
+      + "with a short silence that tells the classes: trim it. Labels of the test part are not published.",
     layout: ["{train,val}/idNNNNN/<video>/<clip>/{real,fake_video_real_audio,…}.mp4", "{train,val}_metadata.json"],
     size: "about 400 GB", licence: "on request, research only", source: "https://github.com/ControlNet/AV-Deepfake1M",
-    published: [.init("1M++ validation", real: 20220, fake: 57106)])
+    classes: [.init(.audio, real: 39_319, fake: 38_007), .init(.video, real: 39_158, fake: 38_168)],
+    published: [
+      .init("AV-Deepfake1M, the unpublished test part included", real: 286_721, fake: 860_039, where: nil),
+      .init("validation of 1M++", real: 20220, fake: 57106, where: ["edition": "1M++", "split": "validation"]),
+    ])
 
   /// The reader.
   public init() {}
@@ -27,7 +33,7 @@ public struct AVDeepfake1M: OfficialLayout {
 
   /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
-    var list = SampleList(tree, extra: ["audio_model"])
+    var list = SampleList(tree, extra: ["audio_model", "edition"])
     for (part, split) in [("train", "train"), ("val", "validation")] where tree.has("\(part)_metadata.json") {
       let path = "\(part)_metadata.json"
       for entry in try tree.json(path, as: [Entry].self) {
@@ -44,15 +50,26 @@ public struct AVDeepfake1M: OfficialLayout {
         try list.add(file, isFake ? .fake : .real) { sample in
           (sample.visualLabel, sample.audioLabel) = (picture, sound)
           sample.type = isFake ? kind : ""
-          sample.identity = file.split(separator: "/").dropFirst().first.map(String.init)
-          sample.source = entry.original
+          sample.identity = Self.identity(file)
+          sample.source = entry.original.map { $0.hasPrefix(part + "/") ? $0 : "\(part)/\($0)" }
           sample.split = split
           sample.intervals = isFake ? segments.map { FakeInterval(start: $0[0], end: $0[1]) } : []
-          sample.extra = [entry.audio_model ?? ""]
+          sample.extra = [entry.audio_model ?? "", Self.isSecond(file) ? "1M++" : "1M"]
         }
       }
     }
     return list
+  }
+
+  // train/id00012/<video>/<clip>/real.mp4, where id00012 is a person of VoxCeleb2; 1M++ puts the corpus before it.
+  private static func identity(_ file: String) -> String? {
+    let folders = file.split(separator: "/").dropFirst().dropLast().map(String.init)
+    if let person = folders.first(where: FakeAVCeleb.isIdentity) { return "@voxceleb2/\(person)" }
+    return folders.isEmpty ? nil : folders.prefix(max(1, folders.count - 1)).joined(separator: "/")
+  }
+
+  private static func isSecond(_ file: String) -> Bool {
+    file.split(separator: "/").dropFirst().first.map { !FakeAVCeleb.isIdentity(String($0)) } ?? false
   }
 
   private static let kinds: [String: (picture: Label, sound: Label)] = [

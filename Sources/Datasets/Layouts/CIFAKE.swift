@@ -12,7 +12,11 @@ public struct CIFAKE: OfficialLayout {
     use: "Balanced and quick to train on; tiny pictures, no faces, no validation part.",
     layout: ["{train,test}/{REAL,FAKE}/*.jpg"], size: "about 100 MB", licence: "MIT as its page says",
     source: "https://www.kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images",
-    published: [.init("train", real: 50000, fake: 50000), .init("test", real: 10000, fake: 10000)])
+    classes: [.init(.image, real: 60_000, fake: 60_000)],
+    published: [
+      .init("train", real: 50000, fake: 50000, where: ["split": "train"]),
+      .init("test", real: 10000, fake: 10000, where: ["split": "test"]),
+    ])
 
   /// The reader.
   public init() {}

@@ -16,7 +16,11 @@ public struct CelebDF: OfficialLayout {
     ],
     size: "about 10 GB", licence: "on request, research only",
     source: "https://github.com/yuezunli/celeb-deepfakeforensics",
-    published: [.init("all", real: 890, fake: 5639), .init("test", real: 178, fake: 340)])
+    classes: [.init(.image, real: 890, fake: 5639), .init(.video, real: 890, fake: 5639)],
+    published: [
+      .init("all", real: 890, fake: 5639), .init("train", real: 712, fake: 5299, where: ["split": "train"]),
+      .init("test", real: 178, fake: 340, where: ["split": "test"]),
+    ])
 
   /// The reader.
   public init() {}

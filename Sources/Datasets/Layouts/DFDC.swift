@@ -4,7 +4,8 @@ public struct DFDC: OfficialLayout {
   /// The name in experiments and on the command line.
   public let name = "dfdc"
   /// What shows that a folder is this set.
-  public let marks = ["dfdc_train_part_0", "dfdc_train_part_00", "dfdc_train_part_1"]
+  public let marks = (0..<50).flatMap { ["dfdc_train_part_\($0)", $0 < 10 ? "dfdc_train_part_0\($0)" : ""] }
+    .filter { !$0.isEmpty }
   /// What the set is, and when to use it.
   public let description = DatasetDescription(
     title: "DeepFake Detection Challenge (full)",
@@ -14,7 +15,11 @@ public struct DFDC: OfficialLayout {
       "dfdc_train_part_{0..49}/*.mp4", "dfdc_train_part_{0..49}/metadata.json", "test/labels.csv or test/metadata.json",
     ],
     size: "about 470 GB", licence: "DFDC terms, on request", source: "https://ai.meta.com/datasets/dfdc/",
-    published: [.init("train", real: 23654, fake: 104_500), .init("test", real: 2500, fake: 2500)])
+    classes: [.init(.image, real: 23654, fake: 104_500), .init(.video, real: 23654, fake: 104_500)],
+    published: [
+      .init("train", real: 23654, fake: 104_500, where: ["split": "train"]),
+      .init("test", real: 2500, fake: 2500, where: ["split": "test"]),
+    ])
 
   /// The reader.
   public init() {}

@@ -10,11 +10,17 @@ public struct DeeperForensics: OfficialLayout {
     title: "DeeperForensics-1.0",
     what: "11,000 face swaps of 100 actors onto FaceForensics++ videos: end_to_end and ten distorted variants.",
     use: "Robustness to distortions. Join it with faceforensics for the real class: 1:1 with end_to_end alone, 1:11 "
-      + "with everything.",
+      + "with everything. Its target videos are those of FaceForensics++, and count as the same people there.",
     layout: ["manipulated_videos/<variant>/<target>_<actor>.mp4", "lists/splits/{train,val,test}.txt"],
     size: "about 284 GB", licence: "on request, research only",
     source: "https://github.com/EndlessSora/DeeperForensics-1.0",
-    published: [.init("all", real: 0, fake: 11000)])
+    classes: [.init(.image, real: 0, fake: 11000), .init(.video, real: 0, fake: 11000)],
+    published: [
+      .init("one variant", real: 0, fake: 1000, each: "variant"),
+      .init("train part of one variant", real: 0, fake: 703, where: ["split": "train"], each: "variant"),
+      .init("validation part of one variant", real: 0, fake: 96, where: ["split": "validation"], each: "variant"),
+      .init("test part of one variant", real: 0, fake: 201, where: ["split": "test"], each: "variant"),
+    ])
 
   /// The reader.
   public init() {}
@@ -31,7 +37,7 @@ public struct DeeperForensics: OfficialLayout {
       for path in try tree.media(below: "manipulated_videos/\(variant)", .video) {
         let people = path.stem.split(separator: "_", maxSplits: 1).map(String.init)
         try list.add(path, .fake) { sample in
-          sample.identity = people.first
+          sample.identity = people.first.map { FaceForensics.person($0) }
           sample.source = people.count > 1 ? people[1] : nil
           sample.type = "DeeperForensics"
           sample.split = splits[path.stem]

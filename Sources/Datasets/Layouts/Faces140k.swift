@@ -14,9 +14,11 @@ public struct Faces140k: OfficialLayout {
     layout: ["real_vs_fake/real-vs-fake/{train,valid,test}/{real,fake}/*.jpg", "{train,valid,test}.csv"],
     size: "about 4 GB", licence: "see its page",
     source: "https://www.kaggle.com/datasets/xhlulu/140k-real-and-fake-faces",
+    classes: [.init(.image, real: 70_000, fake: 70_000)],
     published: [
-      .init("train", real: 50000, fake: 50000), .init("validation", real: 10000, fake: 10000),
-      .init("test", real: 10000, fake: 10000),
+      .init("train", real: 50000, fake: 50000, where: ["split": "train"]),
+      .init("validation", real: 10000, fake: 10000, where: ["split": "validation"]),
+      .init("test", real: 10000, fake: 10000, where: ["split": "test"]),
     ])
 
   /// The reader.
@@ -37,6 +39,11 @@ public struct Faces140k: OfficialLayout {
           let (path, label) = (try row("path"), try tree.label(row("label_str"), csv, line))
           guard path.contains("/\(label.name)/") else {
             throw tree.problem(csv, line, "label_str is \(label.name), but the path is \(path)")
+          }
+          let number = try row("label")
+          guard number == (label == .real ? "1" : "0") else {
+            throw tree.problem(
+              csv, line, "label_str is \(label.name), but label is \(number); in this set 1 means real")
           }
           try list.add(base + path, label, fill)
         }

@@ -12,10 +12,17 @@ public struct FakeAVCeleb: OfficialLayout {
     use:
       "Sound and picture labels for multimodal detectors; 1:42, so use class weights and AUC. No official parts. All "
       + "identities form ten groups of 50, which are race and gender cells: folds without shared people are folds by "
-      + "cell. Fakes begin with a short silence that tells the classes: trim it.",
+      + "cell. The field divides by the first person alone (`--group identity`), and then most test files "
+      + "name a person of training. Fakes begin with a short silence that tells the classes: trim it.",
     layout: ["{Real,Fake}Video-{Real,Fake}Audio/<race>/<gender>/<id>/*.mp4", "meta_data.csv"],
     size: "about 6 GB", licence: "on request, research only", source: "https://github.com/DASH-Lab/FakeAVCeleb",
-    published: [.init("all", real: 500, fake: 21_044)])
+    classes: [.init(.audio, real: 10_209, fake: 11_335), .init(.video, real: 1000, fake: 20_544)],
+    published: [
+      .init("all", real: 500, fake: 21_044),
+      .init("RealVideo-FakeAudio", real: 0, fake: 500, where: ["category": "RealVideo-FakeAudio"]),
+      .init("FakeVideo-RealAudio", real: 0, fake: 9709, where: ["category": "FakeVideo-RealAudio"]),
+      .init("FakeVideo-FakeAudio", real: 0, fake: 10_835, where: ["category": "FakeVideo-FakeAudio"]),
+    ])
 
   /// The reader.
   public init() {}
@@ -53,8 +60,9 @@ public struct FakeAVCeleb: OfficialLayout {
     let named = (path.stem.split(separator: "_").map(String.init) + [other]).filter { isIdentity($0) && $0 != parts[3] }
     try list.add(path, category == (.real, .real) ? .real : .fake) { sample in
       (sample.visualLabel, sample.audioLabel) = category
-      sample.identity = parts[3]
-      sample.source = named.isEmpty ? nil : Array(Set(named)).sorted().joined(separator: ";")
+      // The ids are VoxCeleb2's, and mean the same people in other sets made from it.
+      sample.identity = "@voxceleb2/\(parts[3])"
+      sample.source = named.isEmpty ? nil : Set(named).sorted().map { "@voxceleb2/\($0)" }.joined(separator: ";")
       sample.type = sample.label == .real ? "" : method ?? parts[0]
       sample.extra = [parts[0], normal(parts[1]), parts[2]]
     }
@@ -65,7 +73,8 @@ public struct FakeAVCeleb: OfficialLayout {
     "FakeVideo-FakeAudio": (.fake, .fake),
   ]
 
-  private static func isIdentity(_ text: String) -> Bool {
+  /// Whether a name has the form of VoxCeleb2's people: id00012.
+  static func isIdentity(_ text: String) -> Bool {
     text.hasPrefix("id") && text.utf8.count > 2 && text.dropFirst(2).allSatisfy(\.isNumber)
   }
 

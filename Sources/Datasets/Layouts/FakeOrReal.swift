@@ -12,7 +12,10 @@ public struct FakeOrReal: OfficialLayout {
     use: "Take for-norm: it is balanced in gender, class and volume. for-original has format and loudness shortcuts.",
     layout: versions.map { "\($0)/{training,validation,testing}/{real,fake}/*.wav" },
     size: "about 16 GB", licence: "see its page", source: "https://bil.eecs.yorku.ca/datasets/",
-    published: [.init("all versions", real: 111_000, fake: 87_000)])
+    classes: [.init(.audio, real: 111_000, fake: 87_000)],
+    published: [
+      .init("for-original", real: 111_000, fake: 87_000, where: ["version": "for-original"], isRounded: true)
+    ])
 
   private static let versions = ["for-norm", "for-original", "for-2seconds", "for-2sec", "for-rerecorded", "for-rerec"]
 

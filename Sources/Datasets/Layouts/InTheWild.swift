@@ -11,6 +11,7 @@ public struct InTheWild: OfficialLayout {
     use: "A test set without official parts: how far a voice detector generalises.",
     layout: ["release_in_the_wild/*.wav", "release_in_the_wild/meta.csv"],
     size: "about 8 GB", licence: "Apache 2.0 as its page says", source: "https://deepfake-total.com/in_the_wild",
+    classes: [.init(.audio, real: 19963, fake: 11816)],
     published: [.init("all", real: 19963, fake: 11816)])
 
   /// The reader.

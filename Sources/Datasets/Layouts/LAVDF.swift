@@ -1,3 +1,5 @@
+public import Foundation
+
 /// LAV-DF: `metadata.json` (or `metadata.min.json`), with the fake parts in seconds.
 public struct LAVDF: OfficialLayout {
   /// The name in experiments and on the command line.
@@ -8,13 +10,27 @@ public struct LAVDF: OfficialLayout {
   public let description = DatasetDescription(
     title: "LAV-DF",
     what: "136,304 VoxCeleb2 clips in which words were replaced in sound, picture or both, with their times.",
-    use: "Finding where a clip is fake. Train, dev and test by clip.",
+    use:
+      "Finding where a clip is fake; nearly balanced for sound and picture by their own labels. Train, dev and test by "
+      + "clip.",
     layout: ["{train,dev,test}/NNNNNN.mp4", "metadata.json or metadata.min.json"], size: "about 24 GB",
     licence: "CC BY-NC 4.0, on request", source: "https://github.com/ControlNet/LAV-DF",
-    published: [.init("all", real: 36431, fake: 99873)])
+    classes: [.init(.audio, real: 69_974, fake: 66_330), .init(.video, real: 69_601, fake: 66_703)],
+    published: [
+      .init("all", real: 36431, fake: 99873),
+      .init("of these video alone", real: 0, fake: 33543, where: ["type": "video"]),
+      .init("of these audio alone", real: 0, fake: 33170, where: ["type": "audio"]),
+      .init("of these both", real: 0, fake: 33160, where: ["type": "both"]),
+    ])
 
   /// The reader.
   public init() {}
+
+  /// The full list alone, `metadata.json`, is a name that others use too: the parts must lie beside it.
+  public func recognises(_ url: URL) -> Bool {
+    let has = { FileManager.default.fileExists(atPath: url.appendingPathComponent($0).path) }
+    return has("metadata.min.json") || has("metadata.json") && ["train", "dev", "test"].contains { has($0) }
+  }
 
   private struct Entry: Decodable {
     let file: String

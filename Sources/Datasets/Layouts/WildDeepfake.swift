@@ -12,7 +12,11 @@ public struct WildDeepfake: OfficialLayout {
     layout: ["{real,fake}_{train,test}/<archive>/…/*.png (unpack the tar.gz files in place)"],
     size: "about 68 GB", licence: "on request, research only",
     source: "https://github.com/deepfakeinthewild/deepfake-in-the-wild",
-    published: [.init("train sequences", real: 3409, fake: 3099), .init("test sequences", real: 396, fake: 410)])
+    classes: [.init(.image, real: 3805, fake: 3509)],
+    published: [
+      .init("sequences of train", real: 3409, fake: 3099, where: ["split": "train"], unit: .folders),
+      .init("sequences of test", real: 396, fake: 410, where: ["split": "test"], unit: .folders),
+    ])
 
   /// The reader.
   public init() {}

@@ -27,7 +27,12 @@ struct DatasetsDescribe: ParsableCommand {
     let all = DatasetLayouts.official
     guard let kind else {
       if json { return try printJSON(all.map { Entry(name: $0.name, description: $0.description) }) }
-      for layout in all { print("\(layout.name): \(layout.description.what)") }
+      for layout in all {
+        let balance = layout.description.classes.map { DatasetStatistics.Balance($0.modality, $0.counts) }
+        print(
+          "\(layout.name): \(layout.description.what) "
+            + balance.map { "\($0.modality?.title ?? "") \($0.ratioText)" }.joined(separator: ", ") + ".")
+      }
       return
     }
     guard let layout = all.first(where: { $0.name == kind }) else {
@@ -38,9 +43,14 @@ struct DatasetsDescribe: ParsableCommand {
     if json { return try printJSON(Entry(name: layout.name, description: found)) }
     print("\(found.title)\n\n\(found.what)\n\(found.use)\n\nOn disk (\(found.size))")
     for line in found.layout { print("  \(line)") }
-    if !found.published.isEmpty {
-      print("\nPublished counts")
-      for part in found.published { print("  \(DatasetStatistics.Balance(nil, part.counts, title: part.part).line)") }
+    print("\nBalance")
+    for part in found.classes {
+      print("  \(DatasetStatistics.Balance(part.modality, part.counts).line)")
+    }
+    if !found.published.isEmpty { print("\nPublished counts") }
+    for part in found.published {
+      let unit = part.unit == .folders ? " (folders)" : part.isRounded ? " (rounded)" : ""
+      print("  \(part.part): real \(part.counts.real), fake \(part.counts.fake)\(unit)")
     }
     print("\nTerms: \(found.licence)\nSource: \(found.source)")
   }

@@ -7,10 +7,13 @@ struct DatasetsVerify: ParsableCommand {
     commandName: "verify",
     abstract: "Check that every file of a data set is there and readable; partial copies are explained.",
     discussion: """
-      Ends with 1 when a file is missing, empty or unreadable, or when files of the same content have both labels. With \
-      KIND, the data is read by that layout.
+      Prints what is listed, there, missing, extra and unreadable, files of the same content with both labels, and for a \
+      published set its counts beside the published ones. Ends with 1 when a file is missing, empty or unreadable, or \
+      when equal files have both labels: a partial copy can be trained on, without what is missing. With KIND, the data is \
+      read by that layout (`unmask datasets describe` lists them).
 
       Example: unmask datasets verify data/sample
+               unmask datasets verify celeb-df /data/Celeb-DF-v2
                unmask datasets verify manifest data/sample/manifest.csv --decode
       """)
 
@@ -43,11 +46,9 @@ struct DatasetsVerify: ParsableCommand {
     scan.hashesContent = hash
     let line = ProgressLine(decode ? "decoding files" : "reading files")
     let dataset = listed.scanned(roots, scan, progress: line.update)
-    let check = try FileCheck(dataset, root: roots.folder(of: source.name))
-    if !options.json {
-      compare(dataset, try DatasetLayouts.named(source.layout, at: URL(fileURLWithPath: source.path)))
-    }
-    if options.json { try printJSON(check) } else { show(check) }
+    let layout = try DatasetLayouts.named(source.layout, at: URL(fileURLWithPath: source.path))
+    let check = try FileCheck(dataset, root: roots.folder(of: source.name), layout: layout)
+    if options.json { try printJSON(check) } else { show(check, layout.name) }
     guard check.isComplete else {
       throw DatasetError(
         source.path,
@@ -56,9 +57,11 @@ struct DatasetsVerify: ParsableCommand {
     }
   }
 
-  private func show(_ check: FileCheck) {
+  private func show(_ check: FileCheck, _ layout: String) {
+    print("read as \(layout)")
+    for part in check.published { print("  \(part.line)") }
     print(
-      "listed \(check.listed), usable \(check.usable), missing \(check.missing.count), unreadable "
+      "listed \(check.listed), have \(check.have), missing \(check.missing.count), unreadable "
         + "\(check.unreadable.count), extra \(check.extra.count), sets of equal files \(check.duplicates.count), of these "
         + "with both labels \(check.conflicts.count)")
     section("missing", check.missing.map(text))
@@ -66,21 +69,6 @@ struct DatasetsVerify: ParsableCommand {
     section("extra: media files that no sample names", check.extra)
     section("equal files with both labels", check.conflicts.map { $0.joined(separator: " = ") })
     section("equal files", check.duplicates.map { $0.joined(separator: " = ") })
-  }
-
-  // The counts of a published set beside those listed here.
-  private func compare(_ dataset: Dataset, _ layout: any DatasetLayout) {
-    guard let official = layout as? any OfficialLayout else { return }
-    print("read as \(official.name)")
-    for part in official.description.published {
-      print("published \(DatasetStatistics.Balance(nil, part.counts, title: part.part).line)")
-    }
-    let parts = Dictionary(grouping: dataset.samples) { $0.split ?? "all" }
-    for (part, samples) in parts.sorted(by: { $0.key < $1.key }) {
-      let real = samples.count { $0.label == .real }
-      let counts = ClassCounts(real: real, fake: samples.count - real)
-      print("listed \(DatasetStatistics.Balance(nil, counts, title: part).line)")
-    }
   }
 
   private func text(_ finding: FileCheck.Finding) -> String {

@@ -122,6 +122,7 @@ public final class CoordinatorProcess: Sendable {
     for balance in try DatasetStatistics(dataset).modalities { logger.info("\(balance.line): \(balance.advice)") }
     let plan = try FoldPlan(dataset, experiment.folds, seed: experiment.seed)
     for warning in LeakReport(plan, of: dataset).warnings { logger.warning("\(warning)") }
+    for note in plan.notes(of: dataset) { logger.notice("\(note)") }
     let inputs = RunInputs(experiment: experiment, dataset: dataset, plan: plan)
     try write(inputs)
     return inputs

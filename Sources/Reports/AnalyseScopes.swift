@@ -21,7 +21,7 @@ extension RunAnalysis {
   static func cross(_ rows: [ScoreRow], _ report: RunReport, _ samples: SampleIndex) throws -> [CrossResult] {
     let scopes = scopes(report)
     let sets = Set(rows.map(\.dataset)).sorted()
-    let isSplit = report.foldProtocol != "k-fold"
+    let isSplit = !scopes.isEmpty && report.foldProtocol != "k-fold"
     guard isSplit || sets.count > 1 else { return [] }
     var results: [CrossResult] = []
     let byModel = Dictionary(grouping: rows.filter { $0.part == .test && $0.score != nil }, by: \.model)

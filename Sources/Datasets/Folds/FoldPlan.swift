@@ -35,6 +35,10 @@ public struct FoldPlan: Sendable {
   public init(_ dataset: Dataset, _ settings: FoldSettings, seed: UInt64) throws {
     try settings.validate()
     try dataset.requireTwoClasses(usableOnly: false)
+    if settings.protocol == .given {
+      self = try FoldTable.given(dataset, settings, seed: seed)
+      return
+    }
     let samples = dataset.samples
     let groups = try SampleGroups(dataset, rule: settings.group)
     let least = settings.protocol == .kFold ? max(settings.count, 3) : 3  // train, validation and test need one each
@@ -43,7 +47,7 @@ public struct FoldPlan: Sendable {
         "folds",
         "the \(samples.count) samples form only \(groups.count) groups (\(settings.group) over identity and "
           + "source), and \(settings.count) folds need at least \(least); ask for fewer folds, add samples of others, or "
-          + "choose another column with --group")
+          + "choose another column with --group. \(Self.alternatives(dataset))")
     }
     let (strata, stratumCount) = try Self.strata(dataset, settings.stratify)
     let balancer = GroupBalancer(
@@ -95,6 +99,29 @@ public struct FoldPlan: Sendable {
       let isValidation = validation(rest, settings, balancer, ranks, seed, fold)
       for (position, group) in rest.enumerated() { partOfGroup[group] = isValidation[position] ? .validation : .train }
       return ("", groups.indices.map { partOfGroup[$0] })
+    }
+  }
+
+  /// Divides validation off the training part of folds that only say what is tested.
+  static func withValidation(
+    _ parts: [[Part]], _ dataset: Dataset, _ settings: FoldSettings, _ groups: SampleGroups, seed: UInt64
+  ) throws -> [[Part]] {
+    let (strata, stratumCount) = try strata(dataset, settings.stratify)
+    let balancer = GroupBalancer(
+      groups: groups, strata: strata, stratumCount: stratumCount,
+      labels: dataset.samples.map { Int32($0.label.rawValue) }, labelCount: Label.allCases.count)
+    let ranks = ranks(groups, dataset.samples, seed: seed)
+    return parts.enumerated().map { fold, parts in
+      var isRest = [Bool](repeating: false, count: groups.count)
+      for index in parts.indices where parts[index] == .train { isRest[groups.indices[index]] = true }
+      let rest = ordered((0..<groups.count).filter { isRest[$0] }, ranks)
+      var chosen = [Bool](repeating: false, count: groups.count)
+      for (group, isValidation) in zip(rest, validation(rest, settings, balancer, ranks, seed, fold)) {
+        chosen[group] = isValidation
+      }
+      return parts.indices.map { index in
+        parts[index] == .train && chosen[groups.indices[index]] ? .validation : parts[index]
+      }
     }
   }
 

@@ -10,6 +10,8 @@ public enum FoldProtocol: String, Codable, Sendable, CaseIterable {
   case leaveOneDatasetOut = "leave-one-dataset-out"
   /// One fold a data set: trained on it, tested on a share of every one.
   case crossDataset = "cross-dataset"
+  /// The parts of a file, such as an exported `folds.csv`.
+  case given
 
   /// What it does, for help texts and reports.
   public var explanation: String {
@@ -19,6 +21,7 @@ public enum FoldProtocol: String, Codable, Sendable, CaseIterable {
     case .leaveOneTypeOut: "each kind of fake is tested by a model that was trained on the other kinds"
     case .leaveOneDatasetOut: "each data set is tested by a model that was trained on the others"
     case .crossDataset: "a model of each data set is tested on all of them"
+    case .given: "the parts that a file gives"
     }
   }
 
@@ -58,7 +61,7 @@ extension FoldPlan {
     _ dataset: Dataset, _ settings: FoldSettings, _ groups: SampleGroups, deal: ([Int], Int) -> [Int]
   ) throws -> [(name: String, roles: [Role])] {
     switch settings.protocol {
-    case .kFold: preconditionFailure("FoldPlan: k folds need no scheme")
+    case .kFold, .given: preconditionFailure("FoldPlan: \(settings.protocol.rawValue) needs no scheme")
     case .official: return [("official", try officialRoles(dataset))]
     case .leaveOneTypeOut: return try typeRoles(dataset, groups, deal)
     case .leaveOneDatasetOut, .crossDataset:
@@ -87,7 +90,7 @@ extension FoldPlan {
   }
 
   // The words for a part that label files use.
-  private static func partName(_ split: String) -> String {
+  static func partName(_ split: String) -> String {
     switch split.lowercased() {
     case "train", "training": "train"
     case "val", "valid", "validation", "dev", "development": "validation"

@@ -12,14 +12,16 @@ public struct FoldSettings: Codable, Sendable, Hashable {
   public var group: String
   /// The columns whose combinations are spread evenly over the folds.
   public var stratify: [String]
+  /// The file of the protocol `given`; empty for the others.
+  public var file: String?
 
   /// Settings from their parts.
   public init(
     protocol: FoldProtocol = .kFold, count: Int = 5, repeats: Int = 1, validation: Double = 0.15,
-    group: String = "auto", stratify: [String] = ["label", "type"]
+    group: String = "auto", stratify: [String] = ["label", "type"], file: String? = nil
   ) {
     (self.protocol, self.count, self.repeats) = (`protocol`, count, repeats)
-    (self.validation, self.group, self.stratify) = (validation, group, stratify)
+    (self.validation, self.group, self.stratify, self.file) = (validation, group, stratify, file)
   }
 
   /// The seeds of the repetitions, from the experiment's own.
@@ -34,6 +36,17 @@ public struct FoldSettings: Codable, Sendable, Hashable {
     }
     guard (1...100).contains(repeats) else {
       throw DatasetError("folds.repeats", "\(repeats) repetitions are not possible; take 1 to 100")
+    }
+    let hasFile = !(file ?? "").isEmpty
+    guard hasFile == (`protocol` == .given) else {
+      throw DatasetError(
+        "folds.file",
+        hasFile
+          ? "a file of folds is read with protocol: given, not with \(`protocol`.rawValue)"
+          : "protocol: given needs the file with the parts, such as folds.csv of a run")
+    }
+    guard `protocol` != .given || repeats == 1 else {
+      throw DatasetError("folds.repeats", "given folds are not divided anew; leave it out, or give a file a repetition")
     }
     guard validation > 0, validation < 1 else {
       throw DatasetError(

@@ -7,7 +7,7 @@ public struct LeakReport: Codable, Sendable, Equatable {
     case group
     /// A person.
     case identity
-    /// Material that something was made from.
+    /// Material, or a person, that something in another part was made from.
     case source
     /// Files with the same bytes.
     case content
@@ -37,6 +37,8 @@ public struct LeakReport: Codable, Sendable, Equatable {
     public let counts: ClassCounts
     /// Groups.
     public let groups: Int
+    /// Samples that share a group, a person, a source or their content with another part.
+    public internal(set) var shared = 0
   }
 
   /// The first crossings of each kind, at most 20 a kind.
@@ -62,23 +64,51 @@ public struct LeakReport: Codable, Sendable, Equatable {
     let samples = dataset.samples
     precondition(samples.count == plan.testFold.count, "LeakReport: the plan is of another data set")
     countParts(plan, samples)
-    find(.group, plan, samples.indices.map { [plan.groups.indices[$0]] }) { plan.groups.names[$0] }
-    for (kind, cell) in [(Kind.identity, \Sample.identity), (.source, \Sample.source)] {
-      var values = NameTable()
-      let numbers = samples.map { sample -> [Int] in
-        guard let text = sample[keyPath: cell] else { return [] }
-        return SampleGroups.values(text).map { values.number(of: sample.dataset, $0) }
-      }
-      find(kind, plan, numbers) { values.names[$0] }
+    var (names, hashes) = (NameTable(), NameTable())
+    let identities = Values(samples) { sample, add in
+      for value in sample.identity.map(SampleGroups.values) ?? [] { add(names.number(of: sample.dataset, value)) }
     }
-    var hashes = NameTable()
-    let numbers = samples.map { sample in sample.sha256.map { [hashes.number(of: "", $0)] } ?? [] }
-    unhashed = numbers.count { $0.isEmpty }
-    find(.content, plan, numbers) { hashes.names[$0] }
+    let sources = Values(samples) { sample, add in
+      for value in sample.source.map(SampleGroups.values) ?? [] { add(names.number(of: sample.dataset, value)) }
+    }
+    // A sample that others were made from may be named by its path.
+    let own = Values(samples) { sample, add in names.known(sample.dataset, sample.id).map(add) }
+    let contents = Values(samples) { sample, add in sample.sha256.map { add(hashes.number(of: "", $0)) } }
+    let groups = Values(indices: plan.groups.indices)
+    unhashed = samples.count { $0.sha256 == nil }
+    var isSource = [Bool](repeating: false, count: names.names.count)
+    for value in sources.values { isSource[Int(value)] = true }
+    for fold in 0..<plan.count {
+      let parts = plan.parts[fold]
+      var isShared = [Bool](repeating: false, count: samples.count)
+      // Of people who are joined only through others, not every sample shares something: a group counts by itself where it
+      // was given.
+      var inSharedGroup = isShared
+      let inGroups = crossing([groups], parts, plan.groups.count, &inSharedGroup)
+      if plan.settings.group == "auto" {
+        for index in samples.indices where samples[index].group == nil { inSharedGroup[index] = false }
+      }
+      isShared = inSharedGroup
+      let inIdentities = crossing([identities], parts, names.names.count, &isShared)
+      // Someone's own recordings on one side, and what was made from them on the other.
+      var inSources = crossing([sources, identities, own], parts, names.names.count, &isShared) { isSource[$0] }
+      inSources.removeAll { value in inIdentities.contains { $0.value == value.value } }
+      let inContents = crossing([contents], parts, hashes.names.count, &isShared)
+      add(.group, inGroups, fold, [groups]) { plan.groups.names[$0] }
+      add(.identity, inIdentities, fold, [identities]) { names.names[$0] }
+      add(.source, inSources, fold, [sources, identities, own]) { names.names[$0] }
+      add(.content, inContents, fold, [contents]) { hashes.names[$0] }
+      for place in self.parts.indices where self.parts[place].fold == fold {
+        let part = self.parts[place].part
+        self.parts[place].shared = parts.indices.count { parts[$0] == part && isShared[$0] }
+      }
+    }
+    let order = Dictionary(uniqueKeysWithValues: zip(Kind.allCases, 0...))
+    crossings.sort { (order[$0.kind]!, $0.fold) < (order[$1.kind]!, $1.fold) }
     var firstOfHash = [Int](repeating: -1, count: hashes.names.count)
     var isSet = [Bool](repeating: false, count: hashes.names.count)
-    for (index, number) in numbers.enumerated() {
-      guard let hash = number.first else { continue }
+    for index in samples.indices {
+      guard let hash = contents.of(index).first.map(Int.init) else { continue }
       guard firstOfHash[hash] >= 0 else {
         firstOfHash[hash] = index
         continue
@@ -104,6 +134,11 @@ public struct LeakReport: Codable, Sendable, Equatable {
       result.append(
         "LEAK: \(count) times \(kind == .identity ? "an" : "a") \(kind.rawValue) lies in several parts of a fold; for example \(what) in "
           + "\(example.parts.map(\.rawValue).joined(separator: " and ")) of fold \(example.fold)")
+    }
+    if let worst = parts.filter({ $0.part == .test && $0.shared > 0 }).max(by: { $0.shared < $1.shared }) {
+      result.append(
+        "LEAK: \(worst.shared) of \(worst.counts.total) test samples of fold \(worst.fold) share a group, a person, a source "
+          + "or their content with training or validation")
     }
     if let conflict = conflictingDuplicates.first {
       result.append(
@@ -135,28 +170,69 @@ public struct LeakReport: Codable, Sendable, Equatable {
     }
   }
 
-  // `numbers` are, for each sample, the values of this kind that it has.
-  private mutating func find(_ kind: Kind, _ plan: FoldPlan, _ numbers: [[Int]], _ name: (Int) -> String) {
-    let count = (numbers.lazy.compactMap { $0.max() }.max() ?? -1) + 1
-    guard count > 0 else { return }
-    var occurrences = [Int32](repeating: 0, count: count)
-    for list in numbers { for value in list { occurrences[value] += 1 } }
-    var shown = 0
-    for fold in 0..<plan.count {
-      var places = [UInt8](repeating: 0, count: count)
-      for (index, list) in numbers.enumerated() { for value in list { places[value] |= plan.parts[fold][index].bit } }
-      for value in 0..<count where (places[value] & ~Part.unused.bit).nonzeroBitCount > 1 {
-        crossingCounts[kind.rawValue, default: 0] += 1
-        guard shown < 20 else { continue }
-        shown += 1
-        crossings.append(
-          Crossing(
-            kind: kind, value: name(value), fold: fold,
-            parts: Part.allCases.filter { $0 != .unused && places[value] & $0.bit != 0 },
-            samples: Int(occurrences[value])))
+  // The values that lie in several parts of a fold, with these parts as bits; `isShared` is set for samples with one.
+  private func crossing(
+    _ lists: [Values], _ parts: [Part], _ count: Int, _ isShared: inout [Bool],
+    where counts: (Int) -> Bool = { _ in true }
+  ) -> [(value: Int, parts: UInt8)] {
+    var places = [UInt8](repeating: 0, count: count)
+    for list in lists {
+      for index in parts.indices { for value in list.of(index) { places[Int(value)] |= parts[index].bit } }
+    }
+    var found: [(value: Int, parts: UInt8)] = []
+    for value in 0..<count {
+      if (places[value] & ~Part.unused.bit).nonzeroBitCount > 1, counts(value) {
+        found.append((value, places[value]))
+      } else {
+        places[value] = 0
       }
     }
+    guard !found.isEmpty else { return [] }
+    for list in lists {
+      for index in parts.indices where list.of(index).contains(where: { places[Int($0)] != 0 }) {
+        isShared[index] = true
+      }
+    }
+    return found
   }
+
+  private mutating func add(
+    _ kind: Kind, _ found: [(value: Int, parts: UInt8)], _ fold: Int, _ lists: [Values], _ name: (Int) -> String
+  ) {
+    guard !found.isEmpty else { return }
+    let shown = crossings.count { $0.kind == kind }
+    crossingCounts[kind.rawValue, default: 0] += found.count
+    for (value, parts) in found.prefix(max(0, 20 - shown)) {
+      crossings.append(
+        Crossing(
+          kind: kind, value: name(value), fold: fold,
+          parts: Part.allCases.filter { $0 != .unused && parts & $0.bit != 0 },
+          samples: lists.reduce(0) { $0 + $1.values.count { $0 == Int32(value) } }))
+    }
+  }
+}
+
+/// The numbers of what each sample has of some kind, one sample after the other.
+private struct Values {
+  private(set) var values: [Int32] = []
+  private var starts: [Int32] = [0]
+
+  init(_ samples: [Sample], _ fill: (Sample, (Int) -> Void) -> Void) {
+    starts.reserveCapacity(samples.count + 1)
+    var all: [Int32] = []
+    for sample in samples {
+      fill(sample) { all.append(Int32($0)) }
+      starts.append(Int32(all.count))
+    }
+    values = all
+  }
+
+  init(indices: [Int]) {
+    values = indices.map(Int32.init)
+    starts = (0...indices.count).map(Int32.init)
+  }
+
+  func of(_ sample: Int) -> ArraySlice<Int32> { values[Int(starts[sample])..<Int(starts[sample + 1])] }
 }
 
 extension Part {
@@ -175,8 +251,15 @@ private struct NameTable {
   private(set) var names: [String] = []
   private var numbers: [SampleKey: Int] = [:]
 
+  /// The number of a name that has one.
+  func known(_ dataset: String, _ name: String) -> Int? { numbers[key(dataset, name)] }
+
+  private func key(_ dataset: String, _ name: String) -> SampleKey {
+    SampleKey(dataset: SampleGroups.scope(name, of: dataset), id: name)
+  }
+
   mutating func number(of dataset: String, _ name: String) -> Int {
-    let key = SampleKey(dataset: dataset, id: name)
+    let key = key(dataset, name)
     if let known = numbers[key] { return known }
     numbers[key] = names.count
     names.append(name)

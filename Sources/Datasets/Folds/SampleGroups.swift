@@ -2,7 +2,8 @@
 ///
 /// With `auto`, two samples belong together when they share an identity, a source, an identity that is the other's
 /// source, the content of their files, or when one's source is the other's path: connected components over all of that.
-/// A sample with a group of its own belongs to that group instead. Names count within a data set only.
+/// A sample with a group of its own belongs to that group instead. Names count within a data set only, but for those
+/// that begin with @: they mean the same person or recording in every data set.
 public struct SampleGroups: Sendable {
   /// The group of each sample, from 0 on.
   public let indices: [Int]
@@ -57,6 +58,11 @@ public struct SampleGroups: Sendable {
     }
   }
 
+  /// Where a name counts: in its data set, or everywhere.
+  static func scope(_ name: String, of dataset: String) -> String {
+    name.utf8.first == UInt8(ascii: "@") ? "" : dataset
+  }
+
   /// The values of an identity or source cell.
   static func values(_ cell: String) -> [String] {
     guard cell.utf8.contains(UInt8(ascii: ";")) else { return [cell] }
@@ -84,7 +90,7 @@ private struct Builder {
   }
 
   mutating func tie(_ sample: Int, to name: String, in dataset: String, naming isGroup: Bool = false) {
-    let key = TieName(dataset: dataset, name: name, isGroup: isGroup)
+    let key = TieName(dataset: SampleGroups.scope(name, of: dataset), name: name, isGroup: isGroup)
     let node: Int32
     if let known = nodes[key] {
       node = known

@@ -12,13 +12,16 @@ struct DatasetsFolds: ParsableCommand {
 
       Protocols: \(FoldProtocol.allCases.map { "\($0.rawValue) (\($0.explanation))" }.joined(separator: "; ")).
 
+      A file with parts, exported or your own, is judged with --check and used with --protocol given --folds FILE \
+      (in an experiment: folds: {protocol: given, file: FILE}).
+
       Example: unmask datasets folds data/sample --count 5 --seed 7 --output folds.csv
       Example: unmask datasets folds ff=FaceForensics++ --protocol leave-one-type-out --output folds.csv
       """)
 
   @OptionGroup var data: DataArguments
 
-  @Option(help: "k-fold, official, leave-one-type-out, leave-one-dataset-out or cross-dataset.")
+  @Option(help: "k-fold, official, leave-one-type-out, leave-one-dataset-out, cross-dataset or given.")
   var `protocol` = "k-fold"
 
   @Option(help: "How many folds.")
@@ -42,7 +45,10 @@ struct DatasetsFolds: ParsableCommand {
   @Option(help: "Write the parts of every sample to this CSV file.")
   var output: String?
 
-  @Option(help: "Do not divide, but look for leaks in this folds.csv.")
+  @Option(help: "The CSV file of --protocol given: sample, and fold or fold_0, fold_1, …; dataset where it is needed.")
+  var folds: String?
+
+  @Option(help: "Do not divide, but look for leaks in this file; the same as --protocol given --folds FILE.")
   var check: String?
 
   @Flag(inversion: .prefixedNo, help: "Read all files to find those of the same content.")
@@ -56,7 +62,7 @@ struct DatasetsFolds: ParsableCommand {
     let seed: UInt64
     let samples, groups: Int
     let clean: Bool
-    let warnings: [String]
+    let warnings, notes: [String]
     let leaks: LeakReport
     let nearDuplicates: [Near]?
   }
@@ -80,12 +86,12 @@ struct DatasetsFolds: ParsableCommand {
     let roots = try DataRoots(sources)
     let dataset = try Dataset(joining: sets).scanned(roots, options, progress: line.update)
     let settings = FoldSettings(
-      protocol: try FoldProtocol(name: `protocol`), count: count, repeats: repeats, validation: validation,
+      protocol: try check == nil ? FoldProtocol(name: `protocol`) : .given, count: count, repeats: repeats,
+      validation: validation,
       group: group,
-      stratify: stratify.split(separator: ",").map(String.init))
-    let plan =
-      try check.map { try FoldTable.read(URL(fileURLWithPath: $0), of: dataset, settings: settings) }
-      ?? FoldPlan(dataset, settings, seed: seed)
+      stratify: stratify.split(separator: ",").map(String.init), file: check ?? folds)
+    let plan = try FoldPlan(dataset, settings, seed: seed)
+    let notes = plan.notes(of: dataset)
     let report = LeakReport(plan, of: dataset)
     let comparing = ProgressLine("comparing contents")
     let found =
@@ -101,9 +107,10 @@ struct DatasetsFolds: ParsableCommand {
       try printJSON(
         Report(
           settings: settings, seed: seed, samples: dataset.samples.count, groups: plan.groups.count,
-          clean: report.isClean, warnings: report.warnings, leaks: report, nearDuplicates: found))
+          clean: report.isClean, warnings: report.warnings, notes: notes, leaks: report, nearDuplicates: found))
     } else {
       show(plan, report, dataset)
+      for note in notes { print("NOTE: \(note)") }
       if let found { show(found) }
     }
     guard report.isClean, found?.isEmpty ?? true else {
@@ -114,11 +121,11 @@ struct DatasetsFolds: ParsableCommand {
   private func show(_ plan: FoldPlan, _ report: LeakReport, _ dataset: Dataset) {
     print("\(dataset.samples.count) samples in \(plan.groups.count) groups, \(plan.count) folds")
     for (fold, name) in plan.names.enumerated() { print("fold \(fold): \(name)") }
-    print("fold  part          real    fake  groups")
+    print("fold  part          real    fake  groups" + (report.isClean ? "" : "  shared"))
     for row in report.parts {
       print(
         pad("\(row.fold)", 6, left: true) + pad(row.part.rawValue, 10, left: true) + pad("\(row.counts.real)", 8)
-          + pad("\(row.counts.fake)", 8) + pad("\(row.groups)", 8))
+          + pad("\(row.counts.fake)", 8) + pad("\(row.groups)", 8) + (report.isClean ? "" : pad("\(row.shared)", 8)))
     }
     if report.duplicateSets > 0 {
       print("\(report.duplicateSets) sets of files have the same content")

@@ -5,10 +5,12 @@ struct PairStudio {
   let seed: UInt64
   let pair: Int
   let clips: [SampleClip]
+  let faults: Set<SampleFault>
 
   private let recordings: [Recording]
 
-  init(seed: UInt64, pair: Int, clips: [SampleClip]) {
+  init(seed: UInt64, pair: Int, clips: [SampleClip], faults: Set<SampleFault> = []) {
+    self.faults = faults
     (self.seed, self.pair, self.clips) = (seed, pair, clips)
     recordings = (0..<4).map {
       Recording(seed: seed, pair: pair, id: SampleClip.Recording(member: $0 / 2, take: $0 % 2))
@@ -28,6 +30,14 @@ struct PairStudio {
 
   /// What is heard in a clip.
   func sound(of clip: SampleClip) -> [Float] {
+    var sound = faultless(clip)
+    if faults.contains(.leadingSilence), clip.manipulation != nil {
+      for index in 0..<Int(SampleFault.silence * 16_000) { sound[index] = 0 }
+    }
+    return sound
+  }
+
+  private func faultless(_ clip: SampleClip) -> [Float] {
     let recording = recordings[clip.recording.index]
     if let borrowed = clip.borrowedSound { return recording.dubbed(with: recordings[borrowed.index].speech, clip) }
     return clip.manipulation?.changesVoice == true ? recording.vocoded(clip) : recording.speech.samples

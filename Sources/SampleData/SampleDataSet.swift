@@ -27,14 +27,15 @@ public enum SampleDataSet {
 
   /// Writes `clips` clips, `manifest.csv` and `README.txt` into `directory`.
   ///
-  /// The same seed gives the same bytes, and a smaller set is the beginning of a larger one.
+  /// The same seed gives the same bytes, and a smaller set is the beginning of a larger one. With `faults` the set is made
+  /// wrong on purpose.
   ///
   /// - Throws: `SampleDataError` when `clips` is not a positive multiple of 12, `FileProblem` when a file
   ///   cannot be written.
   /// - Thread: `progress` is called from the threads that draw, one at a time.
   @discardableResult
   public static func write(
-    to directory: URL, clips: Int, seed: UInt64, threads: Int = 1,
+    to directory: URL, clips: Int, seed: UInt64, faults: Set<SampleFault> = [], threads: Int = 1,
     progress: (@Sendable (Progress) -> Void)? = nil
   ) throws -> Outcome {
     guard clips > 0, clips % SamplePlan.clipsPerPair == 0 else {
@@ -43,7 +44,8 @@ public enum SampleDataSet {
         "\(clips) clips cannot be made: a pair of identities has 12, so ask for a multiple of 12, such as \(nearest).")
     }
     let plan = (0..<(clips / SamplePlan.clipsPerPair)).map { SamplePlan.clips(ofPair: $0, seed: seed) }
-    let manifest = SampleManifest.text(plan.flatMap { $0 }), page = SampleManifest.page(clips: clips, seed: seed)
+    let manifest = SampleManifest.text(plan.flatMap { $0 }, faults: faults)
+    let page = SampleManifest.page(clips: clips, seed: seed, faults: faults)
     let folder = directory.appendingPathComponent("clips", isDirectory: true)
     if isThere(directory, plan.flatMap { $0 }, manifest, page) { return .wasThere }
     try makeFolder(folder)
@@ -58,7 +60,7 @@ public enum SampleDataSet {
       for pair in stride(from: worker, to: pairs, by: workers) {
         guard state.withLock({ $0.failure == nil }) else { return }
         do {
-          try PairStudio(seed: seed, pair: pair, clips: plan[pair]).make { clip, bytes in
+          try PairStudio(seed: seed, pair: pair, clips: plan[pair], faults: faults).make { clip, bytes in
             try writeAtomically(bytes, to: folder.appendingPathComponent("\(clip.name).mp4"))
             state.withLock {
               $0.written += 1

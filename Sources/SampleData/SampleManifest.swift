@@ -7,8 +7,9 @@ enum SampleManifest {
   ]
 
   /// One row a clip, in the order of their numbers.
-  static func text(_ clips: [SampleClip]) -> String {
-    var lines = [columns.joined(separator: ",")]
+  static func text(_ clips: [SampleClip], faults: Set<SampleFault> = []) -> String {
+    let isSplit = faults.contains(.identityLeak)
+    var lines = [(columns + (isSplit ? ["split"] : [])).joined(separator: ",")]
     for clip in clips {
       let kind = clip.manipulation
       let pair = clip.pair < 9 ? "0\(clip.pair + 1)" : "\(clip.pair + 1)"
@@ -18,7 +19,7 @@ enum SampleManifest {
           kind?.changesVoice == true ? "fake" : "real", kind?.changesPicture == true ? "fake" : "real",
           "person-\(pair)\(clip.recording.member == 0 ? "a" : "b")", SampleClip.name(clip.source), "pair-\(pair)",
           "sample", clip.interval.map { "\(seconds($0.lowerBound))-\(seconds($0.upperBound))" } ?? "",
-        ].joined(separator: ","))
+        ].joined(separator: ",") + (isSplit ? clip.number % 5 == 0 ? ",test" : ",train" : ""))
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -29,18 +30,19 @@ enum SampleManifest {
     return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
   }
 
-  static func page(clips: Int, seed: UInt64) -> String {
-    """
-    The sample data set of Unmask, version \(SampleDataSet.version): \(clips) clips, seed \(seed).
+  static func page(clips: Int, seed: UInt64, faults: Set<SampleFault> = []) -> String {
+    let planted = SampleFault.allCases.filter(faults.contains).map { "\nPlanted fault: \($0.rawValue)." }.joined()
+    return """
+      The sample data set of Unmask, version \(SampleDataSet.version): \(clips) clips, seed \(seed).
 
-    Two seconds each, 160 x 160 pixels, 25 pictures a second, H.264 and AAC (16 kHz, mono). Nobody in them exists: the
-    heads are drawn and the speech is synthesised. One clip in three is real. The fakes are of four kinds (column `type`
-    of manifest.csv): `face` (the face of the pair's other person blended in), `voice` (the voice through a vocoder,
-    towards the other person's), `face+voice`, and `lipsync` (the sound of another clip of the pair over the untouched
-    picture). A third of the fakes are fake only in the interval that the manifest gives in seconds. Whatever is
-    borrowed stays within a pair, so pairs are the groups; `source` names the real clip that a fake was made from.
-    The same version, seed and libraries give the same bytes.
+      Two seconds each, 160 x 160 pixels, 25 pictures a second, H.264 and AAC (16 kHz, mono). Nobody in them exists: the
+      heads are drawn and the speech is synthesised. One clip in three is real. The fakes are of four kinds (column `type`
+      of manifest.csv): `face` (the face of the pair's other person blended in), `voice` (the voice through a vocoder,
+      towards the other person's), `face+voice`, and `lipsync` (the sound of another clip of the pair over the untouched
+      picture). A third of the fakes are fake only in the interval that the manifest gives in seconds. Whatever is
+      borrowed stays within a pair, so pairs are the groups; `source` names the real clip that a fake was made from.
+      The same version, seed and libraries give the same bytes.\(planted)
 
-    """
+      """
   }
 }

@@ -7,14 +7,14 @@ import Training
 struct BenchmarkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmark",
-    abstract: "Measure training steps, decoding, features and sums over workers; one JSON line each.",
+    abstract: "Measure training steps, decoding, features, folds and sums over workers; one JSON line each.",
     discussion: """
       EXAMPLE
         unmask benchmark train audio-cnn --batch 32 --threads 2
       """,
     subcommands: [
-      BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkCoordinator.self, BenchmarkPlain.self,
-      BenchmarkAllReduce.self, BenchmarkAllReduceWorker.self,
+      BenchmarkTrain.self, BenchmarkDecode.self, BenchmarkFeatures.self, BenchmarkFolds.self,
+      BenchmarkCoordinator.self, BenchmarkPlain.self, BenchmarkAllReduce.self, BenchmarkAllReduceWorker.self,
     ])
 }
 

@@ -13,7 +13,7 @@ struct DatasetsCommand: ParsableCommand {
       """,
     subcommands: [
       DatasetsStats.self, DatasetsVerify.self, DatasetsFolds.self, DatasetsAudit.self, DatasetsPrepare.self,
-      DatasetsDescribe.self,
+      DatasetsDescribe.self, DatasetsSubset.self,
     ])
 }
 

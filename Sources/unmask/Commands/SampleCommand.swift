@@ -13,6 +13,7 @@ struct SampleCommand: ParsableCommand {
       there already is left as it is.
 
       Example: unmask sample data/sample --clips 144 --seed 7
+      Example: unmask sample data/faulty --plant leading-silence --plant identity-leak
       """
   )
 
@@ -25,6 +26,12 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "What all chance is drawn from.")
   var seed: UInt64 = 7
 
+  @Option(
+    help: ArgumentHelp(
+      "A fault to make on purpose, for `datasets audit` and `datasets folds` to find: "
+        + "\(SampleFault.allCases.map(\.rawValue).joined(separator: " or ")); may be repeated.", valueName: "fault"))
+  var plant: [String] = []
+
   @Option(help: "How many pairs are drawn side by side; the bytes do not depend on it.")
   var threads = ProcessInfo.processInfo.activeProcessorCount
 
@@ -33,19 +40,27 @@ struct SampleCommand: ParsableCommand {
       let nearest = max(1, (clips + 6) / 12) * 12
       throw ValidationError("--clips must be a multiple of 12, and \(clips) is not; the nearest is \(nearest).")
     }
+    for fault in plant where SampleFault(rawValue: fault) == nil {
+      throw ValidationError(
+        "--plant \(fault): there is no such fault; take \(SampleFault.allCases.map(\.rawValue).joined(separator: " or "))."
+      )
+    }
     guard threads > 0 else { throw ValidationError("--threads must be at least 1, not \(threads).") }
   }
 
   func run() throws {
     let isTerminal = isatty(STDERR_FILENO) == 1
     let outcome = try SampleDataSet.write(
-      to: URL(fileURLWithPath: directory, isDirectory: true), clips: clips, seed: seed, threads: threads
+      to: URL(fileURLWithPath: directory, isDirectory: true), clips: clips, seed: seed,
+      faults: Set(plant.compactMap(SampleFault.init)),
+      threads: threads
     ) { progress in
       guard isTerminal else { return }
       let line = "\rsample: clip \(progress.written) of \(progress.total)"
       FileHandle.standardError.write(Data((progress.written == progress.total ? line + "\n" : line).utf8))
     }
-    let what = "\(clips) clips (\(clips / 3) real, \(clips * 2 / 3) fake) of \(clips / 6) people in pairs"
+    let with = plant.isEmpty ? "" : ", with " + plant.joined(separator: " and ")
+    let what = "\(clips) clips (\(clips / 3) real, \(clips * 2 / 3) fake) of \(clips / 6) people in pairs\(with)"
     switch outcome {
     case .written: print("\(directory): wrote \(what), seed \(seed).")
     case .wasThere: print("\(directory): \(what), seed \(seed), are there already.")

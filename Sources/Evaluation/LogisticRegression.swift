@@ -16,9 +16,11 @@ public struct LogisticRegression: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - inverseStrength: C; larger means a weaker penalty.
   ///   - balanced: weighs items so that classes count alike.
+  ///   - itemWeights: the items' own weights; empty for 1 each.
   /// - Throws: `EvaluationError` when fewer than two classes occur or a value is not finite.
   public init(
-    rows: [[Double]], labels: [Int], classes: Int = 2, inverseStrength: Double = 1, balanced: Bool = false
+    rows: [[Double]], labels: [Int], classes: Int = 2, inverseStrength: Double = 1, balanced: Bool = false,
+    itemWeights given: [Double] = []
   ) throws {
     guard Set(labels).count >= 2 else {
       throw EvaluationError("logistic regression needs items of both classes; add some or leave this model out")
@@ -27,9 +29,13 @@ public struct LogisticRegression: Sendable, Hashable, Codable {
       throw EvaluationError(
         "logistic regression was given a feature that is not finite; look at the scores it came from")
     }
+    precondition(given.isEmpty || given.count == rows.count, "LogisticRegression: weights and rows differ in number")
     let weights = ClassWeights.balanced(labels: labels, classes: classes)
     let problem = Problem(
-      rows: rows, labels: labels, itemWeights: labels.map { inverseStrength * (balanced ? weights[$0] : 1) },
+      rows: rows, labels: labels,
+      itemWeights: labels.indices.map { index in
+        inverseStrength * (balanced ? weights[labels[index]] : 1) * (given.isEmpty ? 1 : given[index])
+      },
       outputs: classes == 2 ? 1 : classes)
     let solution = problem.minimise()
     let width = rows[0].count

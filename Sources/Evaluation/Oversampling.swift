@@ -23,10 +23,12 @@ public struct Oversampling: Sendable {
   ///
   /// - Parameters:
   ///   - neighbours: k; a class with fewer other points uses all of them, and a class with one point repeats it.
+  ///   - dangerNeighbours: m; how many neighbours among all points say whether a point is in danger.
   ///   - ratio: the largest class to the others afterwards; larger classes than that asks for stay as they are.
   /// - Cost: one distance a pair of points of a small class; of any class for `borderline`.
   public init(
-    _ rows: [[Double]], labels: [Int], neighbours: Int = 5, start: Start = .all, ratio: Double = 1, seed: UInt64
+    _ rows: [[Double]], labels: [Int], neighbours: Int = 5, dangerNeighbours: Int = 10, start: Start = .all,
+    ratio: Double = 1, seed: UInt64
   ) {
     precondition(rows.count == labels.count, "Oversampling: \(rows.count) rows, \(labels.count) labels")
     precondition(neighbours > 0 && ratio >= 1, "Oversampling: \(neighbours) neighbours, a ratio of \(ratio)")
@@ -39,11 +41,7 @@ public struct Oversampling: Sendable {
       let near = points.map { Self.nearest(to: $0, of: points, rows, neighbours) }
       var starts = Array(points.indices)
       if start == .borderline {
-        let danger = starts.filter { position in
-          let around = Self.nearest(to: points[position], of: Array(rows.indices), rows, neighbours)
-          let others = around.count { labels[$0] != label }
-          return 2 * others >= around.count && others < around.count
-        }
+        let danger = Self.inDanger(points, rows, labels: labels, neighbours: dangerNeighbours)
         if !danger.isEmpty { starts = danger }
       }
       for _ in points.count..<goal {
@@ -56,6 +54,16 @@ public struct Oversampling: Sendable {
       }
     }
     (self.rows, self.labels) = (grown, classes)
+  }
+
+  /// Which of the points of a class, by position among them, are in danger.
+  static func inDanger(_ points: [Int], _ rows: [[Double]], labels: [Int], neighbours: Int) -> [Int] {
+    let all = Array(rows.indices)
+    return points.indices.filter { position in
+      let around = nearest(to: points[position], of: all, rows, neighbours)
+      let others = around.count { labels[$0] != labels[points[position]] }
+      return 2 * others >= around.count && others < around.count
+    }
   }
 
   /// The k nearest other candidates (Euclidean), of equally near ones the first.

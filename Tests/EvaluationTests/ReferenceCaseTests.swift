@@ -1,4 +1,4 @@
-import Evaluation
+@testable import Evaluation
 import Foundation
 import Testing
 
@@ -291,6 +291,29 @@ import Testing
   @Test(arguments: Case.load("cka"))
   func `linear alignment of representations agrees`(_ c: Case) {
     expect(linearAlignment(c["x"].table, c["y"].table).value, near: c.expected["linear_cka"].number, "CKA")
+  }
+
+  @Test(arguments: Case.load("borderline_smote"))
+  func `borderline points are those in danger, and new ones begin there`(_ c: Case) {
+    let (rows, labels, k, m) = (c["x"].table, c["y"].ints, c["k"].int, c["m"].int)
+    let members = rows.indices.filter { labels[$0] == 1 }
+    let danger = Oversampling.inDanger(members, rows, labels: labels, neighbours: m).map { members[$0] }
+    #expect(danger == c.expected["in_danger"].ints)
+    let grown = Oversampling(rows, labels: labels, neighbours: k, dangerNeighbours: m, start: .borderline, seed: 5)
+    #expect(grown.rows.count == c.expected["count_after"].int)
+    func distance(_ a: [Double], _ b: [Double]) -> Double {
+      zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+    }
+    // The reference's own points pass the same check.
+    for point in c["example_of_valid_synthetic_points"]["x"].table + Array(grown.rows.dropFirst(rows.count)) {
+      let isBetween = danger.contains { a in
+        members.filter { $0 != a }.sorted { distance(rows[a], rows[$0]) < distance(rows[a], rows[$1]) }.prefix(k)
+          .contains {
+            distance(rows[a], point) + distance(point, rows[$0]) - distance(rows[a], rows[$0]) <= 1e-9
+          }
+      }
+      #expect(isBetween, "\(point)")
+    }
   }
 
   @Test(arguments: Case.load("smote"))

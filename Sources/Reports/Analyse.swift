@@ -50,6 +50,7 @@ extension RunAnalysis {
     cross = try Self.cross(all, report, samples)
     seeds = try Self.seeds(all, report)
     selections = Self.selections(report, entries)
+    balance = BalanceComparison.find(report, entries, samples)
     failures = FailureCase.find(report, rows)
     probes = report.probes.map { ProbeResult($0, samples) }
   }

@@ -16,6 +16,7 @@ struct Page {
     sections.append(("kinds", "Kinds of fake", kinds))
     if !analysis.cross.isEmpty { sections.append(("cross", "Across data", cross)) }
     if !analysis.seeds.isEmpty { sections.append(("seeds", "Over seeds", seeds)) }
+    if !analysis.balance.isEmpty { sections.append(("balance", "Unequal classes", balance)) }
     sections += [
       ("tests", "Is the difference real?", tests), ("thresholds", "Thresholds", thresholds),
       ("calibration", "Calibration", calibration), ("cases", "Failure cases", cases),

@@ -16,6 +16,7 @@ extension RunAnalysis {
     if entries.contains(where: { $0.band != nil }) { tables.append(bandTable) }
     if !cross.isEmpty { tables.append(crossTable) }
     if !seeds.isEmpty { tables.append(seedTable) }
+    if !balance.isEmpty { tables.append(balanceTable) }
     return tables
   }
 

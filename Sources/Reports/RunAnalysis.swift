@@ -27,6 +27,8 @@ struct RunAnalysis: Sendable {
   let seeds: [SeedResult]
   /// What was chosen on validation parts, and how often.
   let selections: [Selection]
+  /// Models that differ only in what they do about unequal classes.
+  let balance: [BalanceComparison]
   /// Where models are most wrong, and where they disagree.
   let failures: [FailureCase]
 

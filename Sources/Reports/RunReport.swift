@@ -221,12 +221,31 @@ public struct RunReport: Sendable, Codable {
     public var inferenceMilliseconds: Double?
     /// How training went, fold by fold.
     public var training: [FoldTraining]
+    /// What was done about unequal classes.
+    public var balance: Balance?
+
+    /// What was done about unequal classes.
+    public struct Balance: Sendable, Codable, Hashable {
+      /// The strategy's name.
+      public var strategy: String
+      /// The same for models that differ in nothing else.
+      public var kind: String
+      /// What each fold's training said of it: counts, weights, loss.
+      public var shown: [String]
+
+      /// Makes it.
+      public init(strategy: String, kind: String, shown: [String]) {
+        (self.strategy, self.kind, self.shown) = (strategy, kind, shown)
+      }
+    }
 
     /// Makes a model.
     public init(
       name: String, isBaseline: Bool = false, modality: String, architecture: String, parameters: Int? = nil,
-      trainingMinutes: Double? = nil, inferenceMilliseconds: Double? = nil, training: [FoldTraining] = []
+      trainingMinutes: Double? = nil, inferenceMilliseconds: Double? = nil, training: [FoldTraining] = [],
+      balance: Balance? = nil
     ) {
+      self.balance = balance
       (self.name, self.isBaseline, self.modality, self.architecture) = (name, isBaseline, modality, architecture)
       (self.parameters, self.trainingMinutes) = (parameters, trainingMinutes)
       (self.inferenceMilliseconds, self.training) = (inferenceMilliseconds, training)

@@ -9,13 +9,14 @@ extension Trainer {
   func fitLogistic(_ store: ParameterStore, _ data: TrainingData) throws {
     let writer = data.writer
     let width = job.input.partShape[0]
-    var (rows, labels): ([[Double]], [Int]) = ([], [])
+    var (rows, labels, weights): ([[Double]], [Int], [Double]) = ([], [], [])
     for item in data.training {
       let batch = writer.scoringBatch(try data.prepared(item))
       let values = batch.floats().map(Double.init)
       for part in 0..<batch.shape[0] {
         rows.append(Array(values[(part * width)..<((part + 1) * width)]))
         labels.append(item.isFake ? 1 : 0)
+        weights.append(item.sample.weight)
       }
     }
     let scaler = StandardScaler(fitting: rows)
@@ -25,9 +26,10 @@ extension Trainer {
         points, labels: labels, start: job.balance.strategy == .smote ? .all : .borderline,
         ratio: job.balance.targetRatio, seed: RandomStream.seed(job, "smote"))
       (points, labels) = (grown.rows, grown.labels)
+      weights += [Double](repeating: 1, count: grown.rows.count - grown.originals)
     }
     let balanced = data.balance.classWeights != .none || data.balance.sampler != .none
-    let model = try LogisticRegression(rows: points, labels: labels, balanced: balanced)
+    let model = try LogisticRegression(rows: points, labels: labels, balanced: balanced, itemWeights: weights)
     try store.load([
       "standardise.mean": Tensor(scaler.mean.map(Float.init), shape: [width]),
       "standardise.scale": Tensor(scaler.scale.map(Float.init), shape: [width]),

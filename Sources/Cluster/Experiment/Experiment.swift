@@ -36,6 +36,13 @@ public struct Experiment: Codable, Sendable {
       case weightsHash = "weights_sha256"
     }
 
+    /// The same text for entries that differ in nothing but their names and what they do about unequal classes.
+    func kindButForBalance() throws -> String {
+      var object = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
+      for key in ["name", "balance", "weights"] { object[key] = nil }
+      return sha256(Array(try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys])))
+    }
+
     /// The rule by which the scores of parts become one.
     var aggregation: Aggregation {
       get throws {

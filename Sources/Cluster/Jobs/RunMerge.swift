@@ -61,7 +61,7 @@ struct RunMerge {
     report.decision = try experiment.threshold.settings
     report.seeds = experiment.folds.seeds(experiment.seed)
     report.foldProtocol = experiment.folds.protocol.rawValue
-    if experiment.folds.protocol != .kFold || experiment.folds.repeats > 1 {
+    if !plan.names.isEmpty {
       report.scopes = (0..<plan.count).map { fold in
         RunReport.FoldScope(
           fold: fold, name: plan.names[fold], repetition: plan.repetition(of: fold),
@@ -97,6 +97,7 @@ struct RunMerge {
           isOneSided: quantity.isCategorical)
       }
     }
+    report.notes += plan.notes(of: dataset)
     report.notes += try notes() + preparationNotes()
     report.failures = try failures()
     report.versions = ProgramFacts.versions.map { .init($0.name, $0.value) }
@@ -221,7 +222,10 @@ struct RunMerge {
               epoch: $0.epoch, trainLoss: $0.trainingLoss, validationLoss: $0.validationLoss,
               validationAUC: $0.validationAUC)
           })
-      })
+      },
+      balance: RunReport.Model.Balance(
+        strategy: entry.balance.strategy.rawValue, kind: try entry.kindButForBalance(),
+        shown: summaries.map { summary in summary.notes.first { $0.kind == .balance }?.text ?? "" }))
   }
 
   /// What training said of itself: one remark for each model and kind, with the folds that it holds for.

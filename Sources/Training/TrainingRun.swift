@@ -178,10 +178,10 @@ final class TrainingRun {
     let least = data.epoch(0).steps.map { $0.count / passes }.min() ?? 0
     let needed = job.keepsStatistics ? 1 : job.architecture.recipe.minimumShard
     guard least < needed else { return }
-    let views = data.training.reduce(0) { $0 + $1.parts }
+    let views = data.epoch(0).steps.reduce(0) { $0 + $1.count }
     let advice =
       views < needed * passes
-      ? "lower \(job.settings.accumulate > 1 ? "train.accumulate" : "train.logical_shards"), as there are only "
+      ? "lower \(job.settings.accumulate > 1 ? "train.accumulate" : "train.logical_shards"), as an epoch shows only "
         + "\(views) views"
       : "raise train.batch to \(needed * job.settings.logicalShards) or lower train.logical_shards"
     throw TrainingError(

@@ -34,7 +34,7 @@ public struct Oversampling: Sendable {
     precondition(neighbours > 0 && ratio >= 1, "Oversampling: \(neighbours) neighbours, a ratio of \(ratio)")
     originals = rows.count
     let members = Dictionary(grouping: rows.indices, by: { labels[$0] })
-    let goal = Int((Double(members.values.map(\.count).max() ?? 0) / ratio).rounded())
+    let goal = Self.goal(members.values.map(\.count), ratio)
     var generator = SplitMix64(state: seed)
     var (grown, classes) = (rows, labels)
     for (label, points) in members.sorted(by: { $0.key < $1.key }) where points.count < goal {
@@ -64,6 +64,16 @@ public struct Oversampling: Sendable {
       let others = around.count { labels[$0] != labels[points[position]] }
       return 2 * others >= around.count && others < around.count
     }
+  }
+
+  /// How many points each class gets, by how many it has.
+  public static func counts(_ rows: [Int], ratio: Double) -> [Int] {
+    let goal = goal(rows, ratio)
+    return rows.map { $0 > 0 ? max(0, goal - $0) : 0 }
+  }
+
+  private static func goal(_ rows: [Int], _ ratio: Double) -> Int {
+    Int((Double(rows.max() ?? 0) / ratio).rounded())
   }
 
   /// The k nearest other candidates (Euclidean), of equally near ones the first.

@@ -117,6 +117,20 @@ extension Ledger {
     }
   }
 
+  /// What a member of an attempt used; said again it changes nothing. Not urgent.
+  public func record(_ use: SampleUse, job: String, token: UInt64, rank: Int) {
+    add(isUrgent: false) { database in
+      try database.run(
+        """
+        INSERT OR REPLACE INTO uses (job, token, rank, epoch, first, end, count, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+          job, Int64(token), rank, use.epoch, use.steps.lowerBound, use.steps.upperBound, use.count,
+          Int64(bitPattern: use.sum),
+        ])
+    }
+  }
+
   /// What was decided. Not urgent.
   public func note(_ line: String) {
     let now = Self.now

@@ -223,6 +223,14 @@ public final class Ledger {
             file TEXT NOT NULL);
           """)
     }
+    migrator.registerMigration("3") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE uses (job TEXT NOT NULL, token INTEGER NOT NULL, rank INTEGER NOT NULL, epoch INTEGER NOT NULL,
+            first INTEGER NOT NULL, end INTEGER NOT NULL, count INTEGER NOT NULL, sum INTEGER NOT NULL,
+            PRIMARY KEY (job, token, rank, epoch, first));
+          """)
+    }
     return migrator
   }
 

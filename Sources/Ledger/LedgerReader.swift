@@ -1,5 +1,6 @@
 public import Foundation
 import GRDB
+public import Wire
 
 /// Reads a run's ledger, also while its coordinator writes it: for reports and for people.
 public struct LedgerReader {
@@ -74,6 +75,36 @@ public struct LedgerReader {
       ($0["model"] as String, $0["n"] as Int)
     }
     return Dictionary(uniqueKeysWithValues: counts)
+  }
+
+  /// What a member of an attempt used.
+  public struct Use: Sendable, Equatable {
+    /// The attempt's fencing token.
+    public var token: UInt64
+    /// The member.
+    public var rank: Int
+    /// What it used.
+    public var use: SampleUse
+
+    /// A use from its parts.
+    public init(token: UInt64, rank: Int, use: SampleUse) { (self.token, self.rank, self.use) = (token, rank, use) }
+  }
+
+  /// What all members of all attempts of a job used, attempt by attempt, in the order of steps.
+  public func uses(of job: String) throws -> [Use] {
+    try Ledger.guarding(path) {
+      try database.read { database in
+        try Row.fetchAll(
+          database, sql: "SELECT * FROM uses WHERE job = ? ORDER BY token, epoch, first, rank", arguments: [job]
+        ).map { row in
+          Use(
+            token: UInt64(row["token"] as Int64), rank: row["rank"],
+            use: SampleUse(
+              epoch: row["epoch"], steps: (row["first"] as Int)..<(row["end"] as Int), count: row["count"],
+              sum: UInt64(bitPattern: row["sum"] as Int64)))
+        }
+      }
+    }
   }
 
   /// Jobs that are done, and those that were given up with the reason.

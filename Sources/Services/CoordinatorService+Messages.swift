@@ -60,7 +60,11 @@ extension CoordinatorService {
       try reduce(sums, packet.frames, peer, header)
     case .metrics(let metrics):
       guard admit(peer, header) else { return }
-      guard case .success = machine.authorize(peer, header, job: metrics.job, token: metrics.token) else { return }
+      guard case .success((let rank, _)) = machine.authorize(peer, header, job: metrics.job, token: metrics.token)
+      else { return }
+      if let use = SampleUse(metrics) {
+        return ledger.record(use, job: metrics.job, token: metrics.token, rank: rank)
+      }
       record(
         metrics.metrics.map { ($0.name, $0.value) }, epoch: metrics.epoch, job: metrics.job,
         from: machine.name(of: peer) ?? "?")

@@ -55,6 +55,10 @@ public protocol JobContext: AnyObject, Sendable {
   ///
   /// - Throws: `JobCancelled`.
   func record(metrics: [String: Double], epoch: Int) throws
+  /// Writes what this member used to the ledger, before any checkpoint or output that is handed over later.
+  ///
+  /// - Throws: `JobCancelled`.
+  func record(_ use: SampleUse) throws
   /// Sums over the members of the job's group; nil when the job runs alone.
   var reducer: (any ShardReducer)? { get }
   /// Writes a line to the job's log on the coordinator, and to this process's own.

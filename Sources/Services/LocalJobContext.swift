@@ -99,5 +99,9 @@ final class LocalJobContext: JobContext {
     post(.metrics(token: token, metrics, epoch: epoch))
   }
 
+  func record(_ use: SampleUse) {
+    preconditionFailure("job \(job.id) trains nothing")
+  }
+
   func log(_ line: String) { post(.log(job: job.id, line)) }
 }

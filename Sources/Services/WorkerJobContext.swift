@@ -153,6 +153,12 @@ final class WorkerJobContext: JobContext {
           metrics: metrics.sorted { $0.key < $1.key }.map { Metric(name: $0.key, value: $0.value) })))
   }
 
+  func record(_ use: SampleUse) throws {
+    try check(evenDraining: false)
+    requests.put(
+      .metrics(Metrics(job: assign.job.id, token: assign.token, epoch: use.epoch, metrics: use.metrics)))
+  }
+
   var reducer: (any ShardReducer)? { assign.members > 1 ? GroupReducer(self) : nil }
 
   func log(_ line: String) {

@@ -355,6 +355,8 @@ public final class WorkerService: @unchecked Sendable {
       reduce(job, token, step, sums, shards, answer)
     case .metrics(let entry):
       metrics[entry.token, default: []].append(entry)
+      // Those that long ago were sent have arrived: the coordinator has answered heartbeats since.
+      if metrics[entry.token]!.count > 4_096, isJoined { metrics[entry.token]!.removeFirst(2_048) }
       if isJoined { send(.metrics(entry)) }
     case .log(let line): if isJoined { send(.log(line)) }
     case .finished(let token, let outputs):

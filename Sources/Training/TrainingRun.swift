@@ -21,6 +21,8 @@ final class TrainingRun {
   private var resumed = Date.now
   private var saved = Date.now
   private var stepsSinceSaved = 0
+  /// What was used and not yet told of.
+  private var untold: StepUse?
 
   private var settings: TrainSettings { trainer.job.settings }
 
@@ -74,11 +76,14 @@ final class TrainingRun {
     // What the step before an interruption had, if the whole epoch was done by then.
     var rate = first > 0 ? settings.learningRate(step: first - 1, of: plan.steps.count, epoch: epoch) : 0
     while let batch = try batches.next() {
+      let use = StepUse(epoch: epoch, steps: state.step..<(state.step + 1), tally: batch.used)
+      if trainer.reducer != nil { try trainer.onUse(use) }
       rate = settings.learningRate(step: state.step, of: plan.steps.count, epoch: epoch)
       let report = try step.run(
         batch, number: state.totalSteps, rate: rate,
         random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
       average?.update(store, step: state.totalSteps + 1)
+      if trainer.reducer == nil { note(use) }
       state.lossSum += report.loss * batch.weight
       state.weightSum += batch.weight
       state.step += 1
@@ -87,6 +92,7 @@ final class TrainingRun {
       try tell("train", state.step, plan.steps.count, report.loss)
       if state.step < plan.steps.count && isCheckpointDue { try save() }
     }
+    try tellUse()
     // The average takes the weights' place while it is validated, and is what a best epoch keeps.
     let (current, judged) = (store.trained, average?.state)
     if let judged { try store.load(trained: judged) }
@@ -114,6 +120,17 @@ final class TrainingRun {
     (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)
+  }
+
+  private func note(_ use: StepUse) {
+    guard let before = untold else { return untold = use }
+    untold = StepUse(
+      epoch: use.epoch, steps: before.steps.lowerBound..<use.steps.upperBound, tally: before.tally + use.tally)
+  }
+
+  private func tellUse() throws {
+    if let use = untold { try trainer.onUse(use) }
+    untold = nil
   }
 
   /// What AUC changes by when one sample of the smaller class moves past half of the other class: less than that tells
@@ -144,6 +161,7 @@ final class TrainingRun {
   }
 
   private func save() throws {
+    try tellUse()
     var state = state
     state.seconds = seconds
     state.optimizerSteps = step.state.optimizer.steps

@@ -51,5 +51,7 @@ public struct ModelSample: Sendable, Hashable {
   }
 
   /// Unique over all data sets; what random streams are keyed by.
-  var key: String { "\(dataset)\u{1F}\(id)" }
+  var key: String { Self.key(dataset: dataset, id: id) }
+
+  static func key(dataset: String, id: String) -> String { "\(dataset)\u{1F}\(id)" }
 }

@@ -24,7 +24,7 @@ struct TrainingData: Sendable {
   private let load: @Sendable (ModelSample) throws -> SampleCache.Entry
   let writer: PartWriter
   private let mixing: Mixing?
-  private let plan: SamplingPlan
+  private let schedule: EpochSchedule
 
   /// Visits every sample once, so that undecodable ones are known before the first step.
   ///
@@ -91,10 +91,13 @@ struct TrainingData: Sendable {
       synthetic = ClassCounts()
     }
     (self.training, self.validation, self.failures) = (training, validation, failures)
-    plan = try SamplingPlan(
-      labels: training.map { $0.isFake ? .fake : .real }, weights: training.map(\.sample.weight),
-      settings: job.balance, seed: job.seed, fold: job.fold)
+    schedule = try EpochSchedule(
+      training.map {
+        EpochSchedule.Item(key: $0.sample.key, isFake: $0.isFake, weight: $0.sample.weight, views: $0.parts)
+      }, of: job)
   }
+
+  private var plan: SamplingPlan { schedule.plan }
 
   /// What is done about unequal classes, in the settings' own words.
   var balance: BalanceSettings { plan.settings }
@@ -130,11 +133,11 @@ struct TrainingData: Sendable {
   }
 
   /// The steps of an epoch.
-  func epoch(_ epoch: Int) -> EpochPlan {
-    let rounds = training.map(\.parts).max()!
-    return EpochPlan(
-      rounds: (0..<rounds).map { plan.order(epoch: epoch * rounds + $0) }, views: { training[$0].parts },
-      batch: job.settings.batch * job.settings.accumulate)
+  func epoch(_ epoch: Int) -> EpochPlan { schedule.epoch(epoch) }
+
+  /// The tally of a fit that uses every sample once.
+  var tallyOfFit: SampleTally {
+    schedule.tally(training.indices.map { EpochPlan.View(sample: $0, visit: 0) }, epoch: 0)
   }
 
   /// The part of a step's batch that belongs to these shards.
@@ -148,9 +151,11 @@ struct TrainingData: Sendable {
         return run.isEmpty ? nil : pass(Array(views[run]), epoch: epoch)
       }
     }
-    return StepBatch(
+    var batch = StepBatch(
       shards: try passes[shards].map { try $0.map { try shardBatch($0, epoch: epoch) } }, count: views.count,
       weight: passes.joined().flatMap(\.weights).reduce(0, +), names: views.map(name))
+    batch.used = schedule.tally(passes[shards].joined().flatMap(\.views), epoch: epoch)
+    return batch
   }
 
   /// One forward pass: all of a shard, or a part of it where gradients are accumulated.

@@ -39,6 +39,8 @@ public struct StepBatch: Sendable {
   public let weight: Double
   /// Names of all views' samples.
   public let names: [String]
+  /// The tally of the views in this member's shards.
+  public var used = SampleTally()
 
   /// Makes a batch.
   public init(shards: [[ShardBatch]], count: Int, weight: Double, names: [String]) {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 public import Logging
 
 /// Writes log events to standard error, one line each: time, message, `key=value`.
@@ -23,6 +24,8 @@ public struct LineLog: LogHandler {
     let level = event.level >= .warning ? "\(event.level.rawValue) " : ""
     let pairs = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
     let text = pairs.map { " \($0.key)=\($0.value)" }.joined()
-    FileHandle.standardError.write(Data("\(now) \(level)\(event.message)\(text)\n".utf8))
+    // Not FileHandle, which ends the process when the terminal is gone: the work must still be handed over.
+    var line = "\(now) \(level)\(event.message)\(text)\n"
+    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }

@@ -13,6 +13,7 @@ enum Signals {
   /// Catches the signals from now on; the flag tells that one came, and `action` runs on a queue of its own.
   static func interrupted(_ signals: [Int32], action: @escaping @Sendable () -> Void = {}) -> Flag {
     let flag = Flag()
+    signal(SIGPIPE, SIG_IGN)  // whoever reads the log may go; the work goes on
     for number in signals {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())

@@ -41,6 +41,7 @@ final class WorkerJobContext: JobContext {
       if assign.rank == 0, let missing = assign.job.outputs.first(where: { !names.contains($0) }) {
         throw ServiceError("job \(assign.job.id) ended without publishing \(missing)")
       }
+      requests.troubles.store(0, ordering: .relaxed)
       requests.put(.finished(token: token, outputs: published))
     } catch let cancelled as JobCancelled {
       let code: FailureCode = cancelled.reason == .draining ? .draining : .cancelled
@@ -51,9 +52,20 @@ final class WorkerJobContext: JobContext {
       let isOurs =
         (error as? FileProblem)?.isFull == true || sentence.contains(String(cString: strerror(ENOSPC)))
         || sentence.contains(String(cString: strerror(EDQUOT)))
+      if isOurs { pauseAfterTrouble() }
       requests.put(.failed(token: token, isOurs ? .worker : .failed, sentence: sentence))
     }
     try? FileManager.default.removeItem(at: directory)
+  }
+
+  /// Waits before a machine in trouble says so again, longer each time: where no other worker is there, it is given the
+  /// job at once, and a disk that is full for a minute must not end the run.
+  private func pauseAfterTrouble() {
+    let before = requests.troubles.add(1, ordering: .relaxed).oldValue
+    guard before > 0 else { return }
+    let until = monotonicMilliseconds() + min(30_000, 500 << min(before, 10))
+    state.withLock { $0.progress.message = "waits: this machine cannot do it just now" }
+    while monotonicMilliseconds() < until, (try? check(evenDraining: true)) != nil { usleep(100_000) }
   }
 
   /// How far the job last said it is.

@@ -24,6 +24,8 @@ enum WorkerRequest: Sendable {
 
 /// The way from compute threads to the service thread.
 final class WorkerRequests: Sendable {
+  /// How many jobs in a row could not be done for this machine's own reasons.
+  let troubles = Atomic(0)
   private let waiting = Mutex<[WorkerRequest]>([])
   private let wake: @Sendable () -> Void
 

@@ -25,7 +25,7 @@ struct Unmask: ParsableCommand {
         subcommands: [
           KeysCommand.self, CancelCommand.self, DrainCommand.self, LogsCommand.self, DoctorCommand.self,
         ]),
-      CommandGroup(name: "Use", subcommands: [PredictCommand.self, ReportCommand.self]),
+      CommandGroup(name: "Use", subcommands: [PredictCommand.self, ReportCommand.self, AuditCommand.self]),
       CommandGroup(name: "Scores", subcommands: [EvaluateCommand.self, CompareCommand.self, FuseCommand.self]),
       CommandGroup(name: "Know", subcommands: [ModelsCommand.self, BenchmarkCommand.self]),
     ])

@@ -239,8 +239,10 @@ final class SmallCluster {
     return cluster
   }
 
-  /// Compares a run's files with the undisturbed run's, and names those that differ.
+  /// Compares a run's files with the undisturbed run's, and names those that differ; every sample was used as planned.
   private func expectSame(_ cluster: SmallCluster, _ expected: [String: String]) throws {
+    let audit = try Program.run(["audit", cluster.run.path], in: cluster.folder)
+    #expect(audit.status == 0 && audit.output.contains("used exactly once"), "\(audit.output)\(audit.errors)")
     let found = try RunDigest.files(of: cluster.run)
     let different = Set(found.keys).union(expected.keys).filter { found[$0] != expected[$0] }.sorted()
     #expect(different.isEmpty, "\(cluster.run.lastPathComponent) differs in \(different)")

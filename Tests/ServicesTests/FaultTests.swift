@@ -94,6 +94,22 @@ import Wire
     #expect(try cluster.outputs() == TestCluster.undisturbed(jobs))
   }
 
+  @Test func `a disk that is full for a moment does not end the run, though nobody else is there`() throws {
+    let cluster = TestCluster()
+    cluster.options.lossLimit = 5
+    let coordinator = try cluster.coordinator([TestCluster.count("a")])
+    let run = background { try coordinator.serve() }
+    let start = monotonicMilliseconds()
+    let service = try cluster.worker("w") { _, _ in
+      guard monotonicMilliseconds() - start > 2_500 else {
+        throw FileProblem(path: "/cache/x", reason: "there is no room", isFull: true)
+      }
+    }
+    let worker = background { try service.serve() }
+    #expect(try run.value().isComplete)
+    _ = try worker.value()
+  }
+
   @Test func `a worker of another version is refused on both sides`() throws {
     let cluster = TestCluster()
     let coordinator = try cluster.coordinator([TestCluster.count("a")])

@@ -95,6 +95,50 @@ final class KeyedCluster {
     #expect(try keyed.cluster.outputs() == TestCluster.undisturbed(jobs))
   }
 
+  /// Somebody on the way records what a worker says, and says it again, to the same coordinator while the run goes on and
+  /// to the one that is started after it.
+  @Test(arguments: [false, true]) func `is not moved by a recording of what a worker said`(secure: Bool) throws {
+    let jobs = TestCluster.plan([TestCluster.count("a", steps: 60, pause: 20), TestCluster.count("b", steps: 20)])
+    let start = { [keyed] in
+      try secure ? keyed.coordinator(jobs) : keyed.cluster.coordinator(jobs, listen: "tcp://127.0.0.1:*")
+    }
+    let key = try secure ? keyed.keys.make("m2", role: .worker) : nil
+    func serve(_ address: String) throws -> Background<WorkerService.Outcome> {
+      let service = try key.map { try keyed.worker($0, to: address) } ?? keyed.cluster.worker("m2", to: address)
+      return background { try service.serve() }
+    }
+    func replay(_ recording: [UInt8], to coordinator: CoordinatorService) {
+      let raw = connection(to: UInt16(coordinator.address.split(separator: ":").last!)!)
+      // The greeting waits for the other side's.
+      for part in [recording.prefix(64), recording.dropFirst(64)] {
+        _ = Array(part).withUnsafeBytes { send(raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        usleep(100_000)
+      }
+      close(raw)
+    }
+    let coordinator = try start()
+    let relay = try Relay(to: UInt16(coordinator.address.split(separator: ":").last!)!)
+    let run = background { try coordinator.serve() }
+    let worker = try serve("tcp://127.0.0.1:\(relay.port)")
+    try eventually { coordinator.status().done >= 1 || relay.said.count > 20_000 }
+    let recording = relay.said
+    for _ in 0..<3 { replay(recording, to: coordinator) }
+    let status = coordinator.status()
+    #expect(status.workers.count == 1 && status.jobs.allSatisfy { $0.failures == 0 })
+    coordinator.stop()
+    _ = try run.value()
+    // A coordinator of another incarnation is told that it was not meant.
+    let again = try start()
+    let second = background { try again.serve() }
+    for _ in 0..<3 { replay(relay.said, to: again) }
+    let heir = try serve(again.address)
+    #expect(try second.value().isComplete)
+    _ = try heir.value()
+    #expect(try keyed.cluster.outputs() == TestCluster.undisturbed(jobs))
+    _ = relay.stop()
+    _ = try? worker.value()
+  }
+
   @Test func `binds names to keys, and roles to what they allow`() throws {
     let coordinator = try keyed.coordinator([TestCluster.count("a")])
     let run = background { try coordinator.serve() }
@@ -165,6 +209,10 @@ private final class Relay: Sendable {
   private let listener: Int32
   private let target: UInt16
   private let seen = Mutex<[UInt8]>([])
+  private let toTarget = Mutex<[UInt8]>([])
+
+  /// What the callers have said.
+  var said: [UInt8] { toTarget.withLock { $0 } }
 
   init(to target: UInt16) throws {
     self.target = target
@@ -189,16 +237,19 @@ private final class Relay: Sendable {
       let near = Glibc.accept(listener, nil, nil)
       guard near >= 0 else { return }
       let far = connection(to: target)
-      for (from, to) in [(near, far), (far, near)] { startComputeThread(named: "relay") { self.pass(from, to) } }
+      for (from, to) in [(near, far), (far, near)] {
+        startComputeThread(named: "relay") { self.pass(from, to, isToTarget: from == near) }
+      }
     }
   }
 
-  private func pass(_ from: Int32, _ to: Int32) {
+  private func pass(_ from: Int32, _ to: Int32, isToTarget: Bool) {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let count = read(from, &buffer, buffer.count)
       guard count > 0 else { break }
       seen.withLock { $0 += buffer[..<count] }
+      if isToTarget { toTarget.withLock { $0 += buffer[..<count] } }
       var sent = 0
       while sent < count {
         let result = buffer.withUnsafeBytes {

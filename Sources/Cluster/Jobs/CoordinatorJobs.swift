@@ -46,7 +46,13 @@ final class CoordinatorJobs: JobRunner {
   /// Joins the folds' score files, then writes tables, figures and the page.
   private func merge(_ context: any JobContext) throws {
     try context.progress(JobProgress(phase: "merge"))
-    let table = try RunMerge(inputs: inputs, directory: directory).run()
+    let audit = try SampleAudit(inputs, directory)
+    context.log(audit.sentence)
+    let table = try RunMerge(inputs: inputs, directory: directory).run(audit)
+    let wrong = audit.entries.reduce(0) { $0 + $1.problems.count }
+    try context.record(
+      metrics: ["audited_epochs": Double(audit.entries.reduce(0) { $0 + $1.epochs }), "wrong_epochs": Double(wrong)],
+      epoch: 0)
     let file = context.directory.appending(path: "summary.txt")
     try writeAtomically(table, to: file)
     try context.publish(file, as: RunFiles.summary)

@@ -21,6 +21,16 @@ struct PreparationRecord: Codable {
   let failures: [PreparationFinding]
   /// Samples that can be used, and what is unusual about them.
   let notes: [PreparationFinding]
+  /// Samples that can be used, and how many views they have.
+  let parts: [PreparedParts]
+}
+
+/// How many frames, windows or clips a sample has for a kind of input: what the plan of an epoch follows from.
+struct PreparedParts: Codable {
+  let dataset: String
+  let sample: String
+  let input: String
+  let parts: Int
 }
 
 /// The counts of a prepare job while it goes on: for progress and log.
@@ -29,22 +39,31 @@ struct PreparationTally {
   private(set) var kept = 0
   private var failures: Set<PreparationFinding> = []
   private var notes: Set<PreparationFinding> = []
+  private var parts: [PreparedParts] = []
   private let start = ContinuousClock.now
 
   /// Counts one file for one kind of model.
-  mutating func add(_ entry: SampleCache.Entry, _ sample: Sample, _ modality: InputModality, wasKept: Bool) {
+  mutating func add(
+    _ entry: SampleCache.Entry, _ sample: Sample, _ modality: InputModality, _ input: Preprocessing, wasKept: Bool
+  ) {
     if wasKept { kept += 1 } else { made += 1 }
     func finding(_ reason: String) -> PreparationFinding {
       PreparationFinding(dataset: sample.dataset, sample: sample.id, modality: modality.rawValue, reason: reason)
     }
     switch entry {
     case .failed(let reason): failures.insert(finding(reason))
-    case .ready(let prepared): if !prepared.note.isEmpty { notes.insert(finding(prepared.note)) }
+    case .ready(let prepared):
+      if !prepared.note.isEmpty { notes.insert(finding(prepared.note)) }
+      parts.append(
+        PreparedParts(
+          dataset: sample.dataset, sample: sample.id, input: input.cacheKey, parts: input.parts(of: prepared)))
     }
   }
 
   /// What the job leaves behind.
-  var record: PreparationRecord { PreparationRecord(failures: failures.sorted(), notes: notes.sorted()) }
+  var record: PreparationRecord {
+    PreparationRecord(failures: failures.sorted(), notes: notes.sorted(), parts: parts)
+  }
 
   /// One line: speed, what was there already, and failures by reason.
   var sentence: String {

@@ -13,7 +13,9 @@ struct RunMerge {
   let directory: URL
 
   /// Writes everything, and returns the comparison table for the terminal.
-  func run() throws -> String {
+  ///
+  /// - Parameter audit: what the report says of the samples' use.
+  func run(_ audit: SampleAudit) throws -> String {
     var rows: [ScoreRow] = []
     let frames = try mergeFrames()
     for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
@@ -25,6 +27,7 @@ struct RunMerge {
     }
     for entry in inputs.experiment.models { try keepBest(entry) }
     var report = try report()
+    report.notes.insert(audit.sentence, at: 0)
     report.previews = try previews(FailureCase.ofMainRows(report, rows))
     let outcome = try ReportWriter.write(report, scores: rows, frames: frames, to: directory)
     return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")

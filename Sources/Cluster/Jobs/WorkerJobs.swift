@@ -35,7 +35,7 @@ final class WorkerJobs: JobRunner {
     let cache = SampleCache(source.folder.url, files: files, detectors: detectors)
     defer { files.counts.sentence.map { context.log("samples: \($0)") } }
     switch RunGraph.Kind(rawValue: job.kind) {
-    case .prepare: try prepare(part: job.number("part"), parts: job.number("parts"), cache, files, context)
+    case .prepare: try prepare(part: job.number("part"), of: job.number("parts"), cache, files, context)
     case .train: try train(inputs.entry(job.text("model")), fold: job.number("fold"), cache, files, context)
     case .score: try score(inputs.entry(job.text("model")), fold: job.number("fold"), cache, context)
     case .fuse, .merge, nil: preconditionFailure("a worker was given the job \(job.id)")
@@ -45,12 +45,12 @@ final class WorkerJobs: JobRunner {
   /// Where this process's samples came from.
   var counts: SampleSource.Counts { source.counts }
 
-  /// Decodes every `parts`-th sample for every architecture of the experiment, into the cache: faces found and cut out,
+  /// Decodes every `all`-th sample for every architecture of the experiment, into the cache: faces found and cut out,
   /// silence trimmed, where the experiment asks for it. What an earlier attempt or run has left there is not made again.
   private func prepare(
-    part: Int, parts: Int, _ cache: SampleCache, _ files: JobFiles, _ context: any JobContext
+    part: Int, of all: Int, _ cache: SampleCache, _ files: JobFiles, _ context: any JobContext
   ) throws {
-    let mine = inputs.dataset.samples.indices.filter { $0 % parts == part }.map { inputs.dataset.samples[$0] }
+    let mine = inputs.dataset.samples.indices.filter { $0 % all == part }.map { inputs.dataset.samples[$0] }
     var wanted: [(modality: InputModality, input: Preprocessing)] = []
     for entry in inputs.experiment.trained {
       let found = try (modality: architecture(entry).modality, input: input(entry))
@@ -66,7 +66,7 @@ final class WorkerJobs: JobRunner {
         guard let item = ModelSample(sample, modality: modality, roots: roots) else { continue }
         let known = try cache.kept(item, input: input)
         let entry = try known ?? cache.sample(of: item, input: input)
-        tally.add(entry, sample, modality, wasKept: known != nil)
+        tally.add(entry, sample, modality, input, wasKept: known != nil)
       }
     }
     context.log("prepared \(mine.count) samples: \(tally.sentence)")
@@ -132,6 +132,10 @@ final class WorkerJobs: JobRunner {
           message: progress.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? files.counts.fetching ?? ""))
     }
     trainer.onCheckpoint = { try context.saveCheckpoint($0) }
+    trainer.onUse = { use in
+      try context.record(
+        SampleUse(epoch: use.epoch, steps: use.steps, count: use.tally.count, sum: use.tally.sum))
+    }
     trainer.onEpoch = { epoch in
       var metrics = ["training_loss": epoch.trainingLoss, "learning_rate": epoch.learningRate]
       metrics["validation_loss"] = epoch.validationLoss

@@ -106,8 +106,11 @@ public struct SampleCache: Sendable {
 }
 
 extension Preprocessing {
+  /// How many frames, windows or clips a sample has.
+  public func parts(of sample: PreparedSample) -> Int { PartWriter(input: self).parts(of: sample) }
+
   /// Names everything that decides what is kept of a file. What is applied after the cache (normalisation) is left out.
-  var cacheKey: String {
+  public var cacheKey: String {
     let parts: String
     switch self {
     case .frames(let input):

@@ -1,5 +1,5 @@
 public import Foundation
-import Models
+public import Models
 import SafeTensors
 public import Tensor
 
@@ -30,6 +30,20 @@ public enum ModelFile {
   /// - Throws: as `read`.
   public static func description(of file: URL) throws -> ModelDescription {
     try description(SafeTensorsFile(file), file)
+  }
+
+  /// The architecture of a model, at the size that its description says, and the input that it was trained on.
+  ///
+  /// - Throws: as `read`.
+  public static func architecture(of file: URL) throws -> (Architecture, Preprocessing) {
+    let description = try description(of: file)
+    return (try architecture(description, file), description.input)
+  }
+
+  static func architecture(_ description: ModelDescription, _ file: URL) throws -> Architecture {
+    let entry = try ModelRegistry.find(description.architecture)
+    guard let text = description.config else { return entry }
+    return try entry.configured(by: ModelConfiguration(json: Data(text.utf8), source: file.path))
   }
 
   private static func description(_ contents: SafeTensorsFile, _ file: URL) throws -> ModelDescription {

@@ -35,11 +35,7 @@ public final class Scorer: @unchecked Sendable {
   /// - Throws: `TrainingError`, `ModelError` or a checkpoint's own error when the file is no model of a known architecture.
   public init(contentsOf file: URL, cache: SampleCache? = nil, detectors: FaceDetectors = FaceDetectors()) throws {
     let (description, tensors) = try ModelFile.read(file)
-    let entry = try ModelRegistry.find(description.architecture)
-    architecture =
-      try description.config.map { text in
-        try entry.configured(by: ModelConfiguration(json: Data(text.utf8), source: file.path))
-      } ?? entry
+    architecture = try ModelFile.architecture(description, file)
     let store = ParameterStore(seed: 0, checkpoint: tensors)
     let network = try architecture.build(store.root, description.input)
     try store.finish()

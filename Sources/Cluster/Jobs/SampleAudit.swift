@@ -68,7 +68,8 @@ public struct SampleAudit: Sendable {
     let file = directory.appending(path: RunFiles.model(entry.name, fold))
     let (architecture, input) = try ModelFile.architecture(of: file)
     let job = try inputs.trainingJob(
-      entry, fold: fold, architecture: architecture, weights: nil, input: input, roots: DataRoots(inputs.experiment.data, mayLack: true))
+      entry, fold: fold, architecture: architecture, weights: nil, input: input,
+      roots: DataRoots(inputs.experiment.data, mayLack: true))
     let items = job.training.compactMap { sample in
       parts[key(input.cacheKey, sample.dataset, sample.id)].map { EpochSchedule.Item(sample, parts: $0, in: job) }
     }

@@ -97,7 +97,7 @@ import Wire
     let ledger = try open()
     #expect(try LedgerReader(directory: directory).testPredictions().isEmpty)
     try Ledger.noteTestPrediction(directory: directory, models: ["a", "b"], fold: 1, file: "x.wav")
-    try ledger.flush()
+    try ledger.commit()
     ledger.close()
     try Ledger.noteTestPrediction(directory: directory, models: ["a"], fold: 1, file: "x.wav")
     #expect(try LedgerReader(directory: directory).testPredictions() == ["a": 2, "b": 1])

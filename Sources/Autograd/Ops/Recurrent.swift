@@ -15,7 +15,10 @@ public struct RecurrentWeights {
   public let projection: Variable?
 
   /// Weights of one direction.
-  public init(input: Variable, hidden: Variable, inputBias: Variable? = nil, hiddenBias: Variable? = nil, projection: Variable? = nil) {
+  public init(
+    input: Variable, hidden: Variable, inputBias: Variable? = nil, hiddenBias: Variable? = nil,
+    projection: Variable? = nil
+  ) {
     self.input = input
     self.hidden = hidden
     self.inputBias = inputBias

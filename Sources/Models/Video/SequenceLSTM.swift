@@ -30,7 +30,8 @@ struct SequenceLSTM: Backbone {
     bias: Bool = true, batchFirst: Bool = true, dropout: Float = 0
   ) throws {
     lstm = try LSTM(
-      scope, in: inputs, hidden: hidden, projected: projected > 0 ? projected : nil, layers: layers, bidirectional: bidirectional, bias: bias,
+      scope, in: inputs, hidden: hidden, projected: projected > 0 ? projected : nil, layers: layers,
+      bidirectional: bidirectional, bias: bias,
       batchFirst: batchFirst, dropout: dropout)
     let directions = bidirectional ? 2 : 1
     width = projected > 0 ? projected : hidden

@@ -22,8 +22,9 @@ public struct PlainRun {
     let process = CoordinatorProcess(experiment: experiment, directory: directory, listen: "")
     let inputs = try process.prepare()
     let jobs = RunGraph.jobs(of: inputs.experiment, samples: inputs.dataset.samples.count, folds: inputs.plan.count)
-    let there = CoordinatorJobs(inputs: inputs, directory: directory)
-    let here = try WorkerJobs(shared: directory, data: [:], weights: [:], cache: cache, jobsAtOnce: 1)
+    let there = CoordinatorJobs(inputs: inputs, directory: directory, hasLedger: false)
+    let here = try WorkerJobs(
+      shared: directory, data: [:], weights: [:], cache: CacheFolder(cache), jobsAtOnce: 1)
     var seconds: [String: Double] = [:]
     var done: Set<String> = []
     while let job = jobs.first(where: { !done.contains($0.id) && $0.dependencies.allSatisfy(done.contains) }) {
@@ -47,10 +48,15 @@ public struct PlainRun {
     init(directory: URL, scratch: URL) { (run, self.directory) = (directory, scratch) }
 
     func input(_ name: String) throws -> URL { run.appending(path: name) }
+    func download(_ content: ArtifactReference, to file: URL) throws {
+      throw ServiceError("\(content.name) is not on this machine, and a plain run has nobody to fetch it from")
+    }
     func checkpoint() throws -> URL? { nil }
     func saveCheckpoint(_ file: URL) throws {}
     func progress(_ progress: JobProgress) throws {}
+    func check() throws {}
     func record(metrics: [String: Double], epoch: Int) throws {}
+    func record(_ use: SampleUse) throws {}
     var reducer: (any ShardReducer)? { nil }
     func log(_ line: String) {}
 

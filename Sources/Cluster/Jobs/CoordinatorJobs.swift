@@ -10,10 +10,11 @@ import Wire
 final class CoordinatorJobs: JobRunner {
   private let inputs: RunInputs
   private let directory: URL
+  private let hasLedger: Bool
 
-  /// For a run directory whose shared files are written.
-  init(inputs: RunInputs, directory: URL) {
-    (self.inputs, self.directory) = (inputs, directory)
+  /// For a run directory whose shared files are written; without a ledger there is nothing to audit.
+  init(inputs: RunInputs, directory: URL, hasLedger: Bool = true) {
+    (self.inputs, self.directory, self.hasLedger) = (inputs, directory, hasLedger)
   }
 
   func run(_ job: JobSpec, _ context: any JobContext) throws {
@@ -46,13 +47,15 @@ final class CoordinatorJobs: JobRunner {
   /// Joins the folds' score files, then writes tables, figures and the page.
   private func merge(_ context: any JobContext) throws {
     try context.progress(JobProgress(phase: "merge"))
-    let audit = try SampleAudit(inputs, directory)
-    context.log(audit.sentence)
+    let audit = hasLedger ? try SampleAudit(inputs, directory) : nil
+    if let audit {
+      context.log(audit.sentence)
+      let wrong = audit.entries.reduce(0) { $0 + $1.problems.count }
+      try context.record(
+        metrics: ["audited_epochs": Double(audit.entries.reduce(0) { $0 + $1.epochs }), "wrong_epochs": Double(wrong)],
+        epoch: 0)
+    }
     let table = try RunMerge(inputs: inputs, directory: directory).run(audit)
-    let wrong = audit.entries.reduce(0) { $0 + $1.problems.count }
-    try context.record(
-      metrics: ["audited_epochs": Double(audit.entries.reduce(0) { $0 + $1.epochs }), "wrong_epochs": Double(wrong)],
-      epoch: 0)
     let file = context.directory.appending(path: "summary.txt")
     try writeAtomically(table, to: file)
     try context.publish(file, as: RunFiles.summary)

@@ -15,7 +15,7 @@ struct RunMerge {
   /// Writes everything, and returns the comparison table for the terminal.
   ///
   /// - Parameter audit: what the report says of the samples' use.
-  func run(_ audit: SampleAudit) throws -> String {
+  func run(_ audit: SampleAudit?) throws -> String {
     var rows: [ScoreRow] = []
     let frames = try mergeFrames()
     for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
@@ -27,7 +27,7 @@ struct RunMerge {
     }
     for entry in inputs.experiment.models { try keepBest(entry) }
     var report = try report()
-    report.notes.insert(audit.sentence, at: 0)
+    if let audit { report.notes.insert(audit.sentence, at: 0) }
     report.previews = try previews(FailureCase.ofMainRows(report, rows))
     let outcome = try ReportWriter.write(report, scores: rows, frames: frames, to: directory)
     return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")

@@ -22,7 +22,7 @@ import Testing
     for counts in [ClassCounts(real: 25000, fake: 2500), ClassCounts(real: 100, fake: 301)] {
       let advice = Balance(.audio, counts).advice
       #expect(advice.hasPrefix("first add") && advice.contains("av-deepfake1m (1.0:1, about 400 GB), lav-df (1.1:1"))
-      #expect(advice.contains("fake-or-real (1.3:1") && advice.contains("`unmask datasets describe NAME`"))
+      #expect(advice.contains("fakeavceleb (1.1:1") && advice.contains("`unmask datasets describe NAME`"))
     }
     #expect(Balance(.image, ClassCounts(real: 1, fake: 9)).advice.contains("140k-faces (1.0:1, about 4 GB)"))
     #expect(!Balance(.audio, ClassCounts(real: 100, fake: 300)).advice.contains("first add"))

@@ -76,12 +76,13 @@ public struct NearDuplicates: Sendable {
     _ items: [(position: Int, hash: UInt128)], bits: Int, reach: Int, _ groups: SampleGroups
   ) -> [(first: Int, second: Int, distance: Int)] {
     var pairs: [(first: Int, second: Int, distance: Int)] = []
+    guard items.count > 1 else { return [] }
     let ends = (0...reach + 1).map { $0 * bits / (reach + 1) }
     for band in 0...reach {
       let mask = (UInt128(1) << (ends[band + 1] - ends[band]) - 1) << ends[band]
       let sorted = items.sorted { ($0.hash & mask, $0.position) < ($1.hash & mask, $1.position) }
       var start = 0
-      for end in 1...max(1, sorted.count)
+      for end in 1...sorted.count
       where end == sorted.count || (sorted[end].hash ^ sorted[start].hash) & mask != 0 {
         for a in start..<min(end, sorted.count) {
           for b in start..<a {

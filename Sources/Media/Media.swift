@@ -18,11 +18,12 @@ public enum Media {
   /// A picture as RGB, upright: turned as its EXIF orientation says, unless `upright` is false.
   ///
   /// Grey and palettes become RGB, 16 bits keep their high byte, CMYK is converted without colour profiles, and alpha is
-  /// dropped without blending: as Pillow's `convert("RGB")`.
+  /// dropped without blending: as Pillow's `convert("RGB")`. With `onWhite` a PNG's or WebP's transparency is laid on white
+  /// instead, as published models' image processors do it.
   public static func image(
-    at url: URL, upright: Bool = true, limits: MediaLimits = MediaLimits()
+    at url: URL, upright: Bool = true, onWhite: Bool = false, limits: MediaLimits = MediaLimits()
   ) throws -> ImagePixels {
-    try readImage(path: url.path(percentEncoded: false), upright: upright, limits: limits)
+    try readImage(path: url.path(percentEncoded: false), upright: upright, onWhite: onWhite, limits: limits)
   }
 
   /// The sound of a sound or video file, at its own rate.

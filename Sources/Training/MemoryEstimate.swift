@@ -6,11 +6,11 @@ import Tensor
 
 /// What one training job needs of memory, before it starts: too large a batch is the most frequent reason why one dies.
 ///
-/// Weights, gradients and moments are counted; activations are measured, on one forward pass over two empty views.
+/// Weights, gradients and moments are counted; activations are measured, on one step over two empty views.
 struct MemoryEstimate {
   /// Bytes of weights, gradients, moments, and the copies of the best and of averaged weights.
   let state: Int
-  /// Bytes that a view keeps from the forward pass for backward.
+  /// Bytes that a view takes at the most: what the forward pass keeps, and what comes and goes in either pass.
   let activationsPerView: Int
   /// Views that are in the network at once, over all threads.
   let views: Int
@@ -23,15 +23,21 @@ struct MemoryEstimate {
     (self.state, self.activationsPerView, self.views) = (state, activationsPerView, views)
   }
 
-  /// - Parameter threads: shards that are computed side by side.
-  init(_ network: any Network, _ store: ParameterStore, _ settings: TrainSettings, partShape: [Int], threads: Int) {
+  /// - Parameters:
+  ///   - threads: shards that are computed side by side.
+  ///   - most: views of the largest step that there is, as small data may not fill a batch.
+  init(
+    _ network: any Network, _ store: ParameterStore, _ settings: TrainSettings, partShape: [Int], threads: Int,
+    most: Int = .max
+  ) {
     let all = store.parameterCount
     let trained = store.parameters.filter(\.trainable).reduce(0) { $0 + $1.value.count }
     let shards = min(threads, settings.logicalShards)
     // Two moments and the best epoch's weights; a gradient for each shard, and their sum.
     let copies = 3 + (settings.ema > 0 ? 1 : 0) + settings.logicalShards + 1
     state = 4 * (all + copies * trained)
-    let perShard = (settings.batch + settings.logicalShards - 1) / settings.logicalShards
+    let batch = min(settings.batch, (most - 1) / settings.accumulate + 1)
+    let perShard = (batch + settings.logicalShards - 1) / settings.logicalShards
     views = perShard * shards
     activationsPerView = Self.activations(network, settings, partShape)
   }
@@ -44,9 +50,10 @@ struct MemoryEstimate {
     let size = partShape.reduce(count, *)
     let counted = TensorMemory.counting {
       let input = Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } }
-      return network.logits(Variable(input), pass)
+      let output = network.logits(Variable(input), pass)
+      pass.backward(from: output, gradient: Tensor(zeros: output.shape)) { _, _ in }
     }
-    return withExtendedLifetime(pass) { max(0, counted.left) / count }
+    return counted.most / count
   }
 
   /// One line for the log.

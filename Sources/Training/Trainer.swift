@@ -19,7 +19,7 @@ import Tensor
 /// checkpoints, nor on the machine among those with the same numerics.
 public struct Trainer {
   /// Raised whenever training gives other bits for the same settings.
-  static let revision = 1
+  static let revision = 2
 
   /// What is trained.
   public let job: TrainingJob
@@ -79,7 +79,8 @@ public struct Trainer {
     switch job.architecture.fitting {
     case .gradient:
       let estimate = MemoryEstimate(
-        network, store, job.settings, partShape: data.writer.partShape, threads: threads)
+        network, store, job.settings, partShape: data.writer.partShape, threads: threads,
+        most: data.epoch(0).steps.map(\.count).max() ?? 0)
       onLog(estimate.description)
       if let text = estimate.warning(limit: memory, job.settings) { note(.memory, text) }
       if job.settings.precision == .bf16 && !ComputePrecision.hasBFloat16 {
@@ -146,20 +147,18 @@ public struct Trainer {
     if job.settings.augment {
       onLog("tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
     }
-    if let part = store.parameters.first(where: { $0.trainable && !$0.name.hasPrefix("head.") }) {
-      note(
-        .tuning,
-        "the backbone has parts without outside weights (\(part.name)), so they are trained and nothing is kept")
+    guard let part = FrozenPart(detector, store, fresh: job.architecture.family?.fresh ?? []) else {
+      note(.tuning, "the backbone has parts without outside weights, so they are trained and nothing is kept")
       return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
     }
     guard keepsFeatures else {
       return (
-        FrozenBodyNetwork(detector: detector), try data("prepare", PartWriter(input: input), first: plain, load: plain)
+        FrozenBodyNetwork(part: part), try data("prepare", PartWriter(input: input), first: plain, load: plain)
       )
     }
-    let frozen = try FrozenFeatures(detector, store, job, cache)
+    let frozen = try FrozenFeatures(part, store, job, cache)
     return (
-      HeadNetwork(detector: detector),
+      HeadNetwork(part: part),
       try data("features", frozen.features, first: { try frozen.make($0) }, load: { try frozen.kept($0) })
     )
   }

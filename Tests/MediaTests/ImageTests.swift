@@ -38,6 +38,24 @@ import Testing
     }
   }
 
+  @Test(arguments: ["palette_transparent.png", "rgba8.png"])
+  func `transparency lies on white where that is asked for`(name: String) throws {
+    let folder = Fixture.cases("images")
+    let expected = try Tensors(folder.appending(path: "expected.safetensors")).bytes(name + "/rgba")
+    let image = try Media.image(at: folder.appending(path: name), onWhite: true)
+    #expect(image.pixels.count / 3 == expected.count / 4)
+    var isTransparent = false
+    for pixel in 0..<image.pixels.count / 3 {
+      let alpha = Double(expected[4 * pixel + 3]) / 255
+      isTransparent = isTransparent || alpha < 1
+      for channel in 0..<3 {
+        let blended = Double(expected[4 * pixel + channel]) * alpha + 255 * (1 - alpha)
+        #expect(abs(Double(image.pixels[3 * pixel + channel]) - blended) <= 0.51)
+      }
+    }
+    #expect(isTransparent)
+  }
+
   @Test func `EXIF orientation turns the picture upright`() throws {
     let folder = Fixture.cases("images")
     let image = try Media.image(at: folder.appending(path: "420_orientation.jpg"))

@@ -73,6 +73,33 @@ struct TinyBackbone: Backbone {
   }
 }
 
+/// A layer of ours, without outside weights, upon the tiny backbone.
+struct TinyTwoPart: TwoPartBackbone {
+  let below: TinyBackbone
+  let above: NN.Linear
+  var featureCount: Int { 3 }
+
+  init(_ scope: ParameterScope, _ configuration: ModelConfiguration) throws {
+    below = try TinyBackbone(scope, configuration)
+    above = try NN.Linear(scope["upper"], in: below.featureCount, out: 3)
+  }
+
+  func features(_ input: Variable, _ pass: Pass) -> Variable { upper(lower(input, pass), pass) }
+  func outputs(_ inputs: [String: Variable], _ pass: Pass) throws -> [String: Variable] { [:] }
+  var stages: [[String]] { below.stages + [["upper."]] }
+  func lower(_ input: Variable, _ pass: Pass) -> Variable { below.features(input, pass) }
+  func lowerCount(partShape: [Int]) -> Int { below.featureCount }
+  func upper(_ lower: Variable, _ pass: Pass) -> Variable { tanh(above(lower, pass)) }
+
+  static let entry = try! Architecture(
+    name: "tiny-two-part", modality: .image,
+    family: BackboneFamily(
+      name: "tiny", modelTypes: ["tiny"], fresh: ["upper."], make: { try TinyTwoPart($0, $1) },
+      rename: TinyBackbone.family.rename, preprocessing: TinyBackbone.family.preprocessing),
+    configuration: ModelConfiguration(json: Data(#"{"model_type": "tiny", "width": 4}"#.utf8), source: "the default"),
+    summary: "", paper: "", licence: "", recipe: Recipe(views: 2))
+}
+
 @Suite struct `tuning` {
   private func train(
     _ folder: TemporaryFolder, _ job: TrainingJob, name: String = "model", resuming: URL? = nil,
@@ -133,6 +160,24 @@ struct TinyBackbone: Backbone {
     #expect(kept.summary.epochs.last!.trainingLoss < kept.summary.epochs[0].trainingLoss)
     let checkpoint = try TrainerCheckpoint(contentsOf: firstCheckpoint(folder, job))
     #expect(Set(checkpoint.weights.keys.filter { !$0.contains("norm.") }) == ["head.weight", "head.bias"])
+  }
+
+  @Test func `on kept features trains what stands upon a frozen part, too`() throws {
+    let folder = try TemporaryFolder()
+    var job = try TinyBackbone.job(try TinyBackbone.weights(in: folder), .frozen) { $0.epochs = 4 }
+    job.architecture = try TinyTwoPart.entry.configured(by: folder.url.appending(path: "weights"))
+    let kept = try train(folder, job, name: "kept")
+    let computed = try train(folder, job, name: "computed") { $0.keepsFeatures = false }
+    #expect(!kept.summary.notes.contains { $0.kind == .tuning })
+    for (name, tensor) in kept.tensors { #expect(difference(tensor, computed.tensors[name]!) < 1e-6, "\(name)") }
+    for (name, tensor) in try original(folder.url.appending(path: "weights")) {
+      #expect(difference(tensor, kept.tensors[name]!) == 0, "\(name) is frozen")
+    }
+    #expect(kept.summary.epochs.last!.trainingLoss < kept.summary.epochs[0].trainingLoss)
+    // Another fold's upper part begins otherwise and reads the same kept features.
+    job.seed += 1
+    let other = try train(folder, job, name: "other")
+    #expect(other.tensors["upper.weight"]!.floats() != kept.tensors["upper.weight"]!.floats())
   }
 
   private func firstCheckpoint(_ folder: TemporaryFolder, _ job: TrainingJob) throws -> URL {

@@ -1,5 +1,5 @@
 // PNG with libdeflate: all of the compressed data at once, then the row filters, then conversion to RGB bytes. Every
-// colour type, depth and interlacing of the specification; alpha is dropped, 16 bits keep their high byte, as Pillow does.
+// colour type, depth and interlacing of the specification; alpha is dropped or laid on white, 16 bits keep their high byte, as Pillow does.
 
 import CDeflate
 import CMedia
@@ -30,6 +30,7 @@ struct PNGHeader {
 struct PNGFile {
   private(set) var header: PNGHeader
   private(set) var palette: [UInt8] = []
+  private(set) var transparency: [UInt8] = []
   private(set) var parts: [Range<Int>] = []
   private(set) var orientation = 1
 
@@ -57,6 +58,9 @@ struct PNGFile {
       } else if reader.ascii(at + 4, "PLTE") {
         guard length % 3 == 0 && length <= 768 else { throw damaged("its palette has \(length) bytes") }
         palette = Array(data)
+      } else if reader.ascii(at + 4, "tRNS"), found?.colour == 3 {
+        guard length <= 256 else { throw damaged("its palette's transparency has \(length) bytes") }
+        transparency = Array(data)
       } else if reader.ascii(at + 4, "IDAT") {
         parts.append((at + 8)..<(at + 8 + length))
       } else if reader.ascii(at + 4, "eXIf") {
@@ -88,8 +92,10 @@ struct PNGFile {
   }
 }
 
-/// Decodes a PNG.
-func decodePNG(_ file: FileBytes, _ limits: MediaLimits) throws(MediaError) -> (ImagePixels, orientation: Int) {
+/// Decodes a PNG; alpha is dropped, or laid on white.
+func decodePNG(
+  _ file: FileBytes, _ limits: MediaLimits, onWhite: Bool
+) throws(MediaError) -> (ImagePixels, orientation: Int) {
   let path = file.path
   return try file.withBytes { bytes throws(MediaError) in
     let png = try PNGFile(bytes, path: path, verified: true)
@@ -119,7 +125,7 @@ func decodePNG(_ file: FileBytes, _ limits: MediaLimits) throws(MediaError) -> (
     }
     let image = ImagePixels(width: header.width, height: header.height) { target in
       var at = UnsafePointer(rows)
-      let toRGB = PNGRowConverter(header, palette: png.palette)
+      let toRGB = PNGRowConverter(png, onWhite: onWhite)
       for pass in passes {
         let rowBytes = header.rowBytes(pass.width)
         for row in 0..<pass.height {
@@ -177,12 +183,18 @@ private func inflate(
 /// Turns unfiltered rows of one colour type into RGB bytes.
 private struct PNGRowConverter {
   let header: PNGHeader
+  private let blends: Bool
   private var table: [UInt8]  // RGB of every value, for palettes and for grey of up to 8 bits
 
-  init(_ header: PNGHeader, palette: [UInt8]) {
-    self.header = header
+  init(_ png: PNGFile, onWhite: Bool) {
+    header = png.header
+    blends = onWhite && [4, 6].contains(header.colour)
     if header.colour == 3 {
-      table = palette + [UInt8](repeating: 0, count: 768 - palette.count)
+      table = png.palette + [UInt8](repeating: 0, count: 768 - png.palette.count)
+      guard onWhite else { return }
+      for (index, alpha) in png.transparency.enumerated() {
+        for channel in 3 * index..<3 * index + 3 { table[channel] = laidOnWhite(table[channel], alpha: alpha) }
+      }
     } else if header.colour == 0 && header.depth <= 8 {
       let top = (1 << header.depth) - 1
       table = (0..<256).flatMap { value in [UInt8](repeating: UInt8(min(value, top) * 255 / top), count: 3) }
@@ -192,6 +204,7 @@ private struct PNGRowConverter {
   }
 
   func convert(_ row: UnsafePointer<UInt8>, _ width: Int, to target: UnsafeMutablePointer<UInt8>, step: Int) {
+    if blends { return blend(row, width, to: target, step: step) }
     var out = target
     switch (header.colour, header.depth) {
     case (2, 8) where step == 3:
@@ -230,6 +243,19 @@ private struct PNGRowConverter {
           out += step
         }
       }
+    }
+  }
+
+  /// Colour types with an alpha channel, the last of a pixel.
+  private func blend(_ row: UnsafePointer<UInt8>, _ width: Int, to target: UnsafeMutablePointer<UInt8>, step: Int) {
+    let bytes = header.depth / 8
+    let (pixel, next) = (header.channels * bytes, header.colour == 6 ? bytes : 0)
+    var (p, out) = (row, target)
+    for _ in 0..<width {
+      let alpha = p[pixel - bytes]
+      for channel in 0..<3 { out[channel] = laidOnWhite(p[channel * next], alpha: alpha) }
+      out += step
+      p += pixel
     }
   }
 }

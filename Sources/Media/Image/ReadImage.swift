@@ -4,9 +4,11 @@ import CLibAV
 import Foundation
 
 /// Reads a picture of any known format.
-func readImage(path: String, upright: Bool, limits: MediaLimits) throws(MediaError) -> ImagePixels {
+func readImage(
+  path: String, upright: Bool, onWhite: Bool = false, limits: MediaLimits
+) throws(MediaError) -> ImagePixels {
   if let file = try PictureFile(path: path, head: fileHead(path), limits: limits) {
-    return try file.decode(upright: upright)
+    return try file.decode(upright: upright, onWhite: onWhite)
   }
   return try decodeAnyImage(path: path, limits: limits)
 }
@@ -25,12 +27,12 @@ struct PictureFile {
     file = try FileBytes(path: path, limit: limits.imageBytes)
   }
 
-  func decode(upright: Bool) throws(MediaError) -> ImagePixels {
+  func decode(upright: Bool, onWhite: Bool = false) throws(MediaError) -> ImagePixels {
     let decoded: (image: ImagePixels, orientation: Int) =
       switch format {
       case .jpeg: try decodeJPEG(file, limits)
-      case .webp: try decodeWebP(file, limits)
-      case .png, .bmp: try decodePNG(file, limits)
+      case .webp: try decodeWebP(file, limits, onWhite: onWhite)
+      case .png, .bmp: try decodePNG(file, limits, onWhite: onWhite)
       }
     return upright ? decoded.image.oriented(decoded.orientation) : decoded.image
   }
@@ -51,6 +53,12 @@ struct PictureFile {
     (facts.width, facts.height) = size.orientation >= 5 ? (size.height, size.width) : (size.width, size.height)
     return facts
   }
+}
+
+/// One channel's value under an alpha value, laid on white, rounded as Pillow's `alpha_composite` does.
+func laidOnWhite(_ value: UInt8, alpha: UInt8) -> UInt8 {
+  let sum = (Int(value) * Int(alpha) + 255 * (255 - Int(alpha)) + 128) * 128
+  return UInt8(((sum >> 8) + sum) >> 15)
 }
 
 /// The one picture of a container of libav: BMP, GIF, TIFF and whatever else it knows.

@@ -16,29 +16,47 @@ func webpHeader(_ file: FileBytes) throws(MediaError) -> (width: Int, height: In
   }
 }
 
-/// Decodes a WebP; alpha is dropped.
-func decodeWebP(_ file: FileBytes, _ limits: MediaLimits) throws(MediaError) -> (ImagePixels, orientation: Int) {
+/// Decodes a WebP; alpha is dropped, or laid on white.
+func decodeWebP(
+  _ file: FileBytes, _ limits: MediaLimits, onWhite: Bool
+) throws(MediaError) -> (ImagePixels, orientation: Int) {
   let (width, height, orientation) = try webpHeader(file)
   try checkPixels(width, height, limits, file.path)
   var status = VP8_STATUS_OK
-  let image = ImagePixels(width: width, height: height) { target in
-    file.withBytes { bytes in
-      var config = WebPDecoderConfig()
-      guard WebPInitDecoderConfig(&config) != 0 else {
-        status = VP8_STATUS_INVALID_PARAM
-        return
-      }
-      config.output.colorspace = MODE_RGB
-      config.output.is_external_memory = 1
-      config.output.u.RGBA.rgba = target.baseAddress
-      config.output.u.RGBA.stride = Int32(width * 3)
-      config.output.u.RGBA.size = target.count
-      status = WebPDecode(bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count, &config)
+  if onWhite {
+    var pixels = [UInt8](repeating: 0, count: width * height * 4)
+    pixels.withUnsafeMutableBufferPointer { pixels in
+      file.withBytes { status = decode($0, MODE_RGBA, into: pixels, stride: width * 4) }
     }
+    guard status == VP8_STATUS_OK else { throw webpError(status, file.path) }
+    let image = ImagePixels(width: width, height: height) { target in
+      for index in 0..<width * height {
+        for channel in 0..<3 {
+          target[3 * index + channel] = laidOnWhite(pixels[4 * index + channel], alpha: pixels[4 * index + 3])
+        }
+      }
+    }
+    return (image, orientation)
+  }
+  let image = ImagePixels(width: width, height: height) { target in
+    file.withBytes { status = decode($0, MODE_RGB, into: target, stride: width * 3) }
     if status != VP8_STATUS_OK { target.initialize(repeating: 0) }
   }
   guard status == VP8_STATUS_OK else { throw webpError(status, file.path) }
   return (image, orientation)
+}
+
+private func decode(
+  _ bytes: UnsafeRawBufferPointer, _ colours: WEBP_CSP_MODE, into target: UnsafeMutableBufferPointer<UInt8>, stride: Int
+) -> VP8StatusCode {
+  var config = WebPDecoderConfig()
+  guard WebPInitDecoderConfig(&config) != 0 else { return VP8_STATUS_INVALID_PARAM }
+  config.output.colorspace = colours
+  config.output.is_external_memory = 1
+  config.output.u.RGBA.rgba = target.baseAddress
+  config.output.u.RGBA.stride = Int32(stride)
+  config.output.u.RGBA.size = target.count
+  return WebPDecode(bytes.assumingMemoryBound(to: UInt8.self).baseAddress, bytes.count, &config)
 }
 
 private func webpError(_ status: VP8StatusCode, _ path: String) -> MediaError {

@@ -23,6 +23,20 @@ public protocol Backbone {
   var stages: [[String]] { get }
 }
 
+/// A backbone in two parts: where the lower one is frozen, what it gives is kept, and the upper one is trained on that.
+public protocol TwoPartBackbone: Backbone {
+  /// What the lower part gives, flat.
+  ///
+  /// - Shapes: `[B] + Preprocessing.partShape` → `[B, lowerCount]`
+  func lower(_ input: Variable, _ pass: Pass) -> Variable
+
+  /// Width of what the lower part gives for one part.
+  func lowerCount(partShape: [Int]) -> Int
+
+  /// - Shapes: `[B, lowerCount]` → `[B, featureCount]`
+  func upper(_ lower: Variable, _ pass: Pass) -> Variable
+}
+
 /// A family of checkpoints: how its `config.json` is read and how others spell its parameters.
 public struct BackboneFamily: Sendable {
   /// Short name, e.g. `clip`.

@@ -9,7 +9,7 @@ import Tensor
 ///
 /// - Source: Güera and Delp 2018, "Deepfake video detection using recurrent neural networks"; LSTM: Hochreiter and
 ///   Schmidhuber 1997.
-struct VideoLSTM: Backbone {
+struct VideoLSTM: TwoPartBackbone {
   let image: any Backbone
   private let sequence: SequenceLSTM
   var featureCount: Int { sequence.featureCount }
@@ -29,6 +29,14 @@ struct VideoLSTM: Backbone {
     var steps = inputs
     steps["sequence"] = frameFeatures(video, pass)
     return try sequence.outputs(steps, pass)
+  }
+
+  func lower(_ input: Variable, _ pass: Pass) -> Variable { flatten(frameFeatures(input, pass)) }
+
+  func lowerCount(partShape: [Int]) -> Int { partShape[1] * image.featureCount }
+
+  func upper(_ lower: Variable, _ pass: Pass) -> Variable {
+    sequence.features(reshape(lower, [lower.shape[0], -1, image.featureCount]), pass)
   }
 
   var stages: [[String]] { image.stages + sequence.stages }

@@ -25,7 +25,7 @@ public struct SampleCache: Sendable {
   }
 
   /// Raised whenever decoding or resizing changes its results.
-  static let revision = 1
+  static let revision = 2
 
   private let folder: URL
   private let files: any SampleFiles

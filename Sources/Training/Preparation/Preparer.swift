@@ -58,7 +58,8 @@ struct Preparer: Sendable {
     let reader = try MediaReader(file)
     let pictures =
       reader.facts.kind == .image
-      ? [try Media.image(at: file).fitted(fit)] : try reader.frames(count: frames.count, fit: fit).map(\.image)
+      ? [try Media.image(at: file, onWhite: frames.scaling != nil).fitted(fit)]
+      : try reader.frames(count: frames.count, fit: fit).map(\.image)
     return PreparedSample(pictures.flatMap(\.pixels), shape: [pictures.count, frames.size, frames.size, 3])
   }
 

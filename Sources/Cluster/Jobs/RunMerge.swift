@@ -150,9 +150,8 @@ struct RunMerge {
   /// Who did the work, how often anew, and how long it took.
   private func execution() -> [RunReport.Fact] {
     guard let attempts = try? LedgerReader(directory: directory).attempts() else { return [] }
-    let workers = Set(attempts.flatMap { $0.workers.split(separator: ", ").map(String.init) }).subtracting([
-      "coordinator"
-    ])
+    let workers = Set(attempts.flatMap { $0.workers.split(separator: ", ").map(String.init) })
+      .subtracting(["coordinator"])
     let lost = attempts.count { $0.outcome != nil && $0.outcome != "done" }
     let minutes = attempts.reduce(0) { $0 + ($1.seconds ?? 0) } / 60
     return [

@@ -49,7 +49,8 @@ public struct PlainRun {
 
     func input(_ name: String) throws -> URL { run.appending(path: name) }
     func download(_ content: ArtifactReference, to file: URL) throws {
-      throw ServiceError("\(content.name) is not on this machine, and a plain run has nobody to fetch it from")
+      throw ExperimentError(
+        place: content.name, reason: "the file is not on this machine, and a plain run has nobody to fetch it from")
     }
     func checkpoint() throws -> URL? { nil }
     func saveCheckpoint(_ file: URL) throws {}

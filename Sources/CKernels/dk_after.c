@@ -1,62 +1,62 @@
 #include "dk_after.h"
 
 #include "dk_activation.h"
-#include "dk_parallel.h"
 
-typedef void (*row_function)(const dk_after *a, float *c, int64_t at, int64_t column, int columns);
+#define TARGET
+#define CLONES DK_CLONES
+#define NAME(name) name##_plain
+#define LOAD_STORED(v, from, at, count) lanes_load(v, (const float *)(from) + (at), count)
+#define STORE_STORED(to, at, v, count) lanes_store((float *)(to) + (at), v, count)
+#define FINISH(c, v, count) lanes_store(c, v, count)
+#include "dk_after_tile.h"
+#undef TARGET
+#undef CLONES
+#undef NAME
+#undef LOAD_STORED
+#undef STORE_STORED
+#undef FINISH
 
-// One row of a tile; `value` and `slope` are the activation's.
-#define DEFINE_ROW(name, value, slope)                                                                             \
-  DK_CLONES static void name##_row(const dk_after *a, float *restrict c, int64_t at, int64_t column, int columns) { \
-    if (a->bias) {                                                                                                 \
-      const float *restrict bias = a->bias + column;                                                               \
-      for (int j = 0; j < columns; ++j) c[j] += bias[j];                                                           \
-    }                                                                                                              \
-    if (a->kept) {                                                                                                 \
-      float *restrict kept = a->kept + at;                                                                         \
-      for (int j = 0; j < columns; ++j) kept[j] = c[j];                                                            \
-    }                                                                                                              \
-    if (a->gate) {                                                                                                 \
-      const float *restrict gate = a->gate + at;                                                                   \
-      for (int j = 0; j < columns; ++j) {                                                                          \
-        const float v = gate[j];                                                                                   \
-        c[j] *= (slope);                                                                                           \
-      }                                                                                                            \
-    } else if (a->has_activation) {                                                                                \
-      for (int j = 0; j < columns; ++j) {                                                                          \
-        const float v = c[j];                                                                                      \
-        c[j] = (value);                                                                                            \
-      }                                                                                                            \
-    }                                                                                                              \
-    if (a->scale) {                                                                                                \
-      const float *restrict scale = a->scale + column;                                                             \
-      for (int j = 0; j < columns; ++j) c[j] *= scale[j];                                                          \
-    }                                                                                                              \
-    if (a->residual) {                                                                                             \
-      const float *restrict residual = a->residual + at;                                                           \
-      for (int j = 0; j < columns; ++j) c[j] += residual[j];                                                       \
-    }                                                                                                              \
-  }
+#if defined(__x86_64__)
+#include <immintrin.h>
 
-DEFINE_ROW(relu, v > 0.0f ? v : (v != v ? v : 0.0f), v > 0.0f ? 1.0f : 0.0f)
-DEFINE_ROW(gelu, gelu_value(v), gelu_factor(v))
-DEFINE_ROW(gelu_tanh, gelu_tanh_value(v), gelu_tanh_factor(v))
-DEFINE_ROW(quick_gelu, v * dk_logisticf(1.702f * v), swish_factor(v, 1.702f))
-DEFINE_ROW(silu, v * dk_logisticf(v), swish_factor(v, 1.0f))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16"), min_vector_width(512)))
+#define CLONES
+#define NAME(name) name##_rounded
 
-static row_function row_of(const dk_after *a) {
-  if (!a->has_activation) return relu_row;  // which one does not matter
-  switch (a->activation) {
-    case dk_gelu: return gelu_row;
-    case dk_gelu_tanh: return gelu_tanh_row;
-    case dk_quick_gelu: return quick_gelu_row;
-    case dk_silu: return silu_row;
-    default: return relu_row;
-  }
+DK_INLINE TARGET void load_rounded(lanes *v, const void *from, int64_t at, int count) {
+  const uint16_t *p = (const uint16_t *)from + at;
+  const __m256i bits = count == dk_lanes
+    ? _mm256_loadu_si256((const __m256i *)p)
+    : _mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p);
+  *v = (lanes)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
 }
+
+DK_INLINE TARGET void store_rounded(void *to, int64_t at, const lanes *v, int count) {
+  uint16_t *p = (uint16_t *)to + at;
+  const __m256i bits = (__m256i)_mm512_cvtneps_pbh((__m512)*v);
+  if (count == dk_lanes)
+    _mm256_storeu_si256((__m256i *)p, bits);
+  else
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << count) - 1), bits);
+}
+
+#define LOAD_STORED load_rounded
+#define STORE_STORED store_rounded
+#define FINISH(c, v, count) \
+  if (a->rounded)           \
+    store_rounded(a->rounded, at, v, count);  \
+  else                      \
+    lanes_store(c, v, count)
+#include "dk_after_tile.h"
+#endif
 
 void dk_after_tile(
   const dk_after *a, float *c, int64_t stride, int64_t row, int64_t column, int rows, int columns) {
-  const row_function run = row_of(a);
-  for (int i = 0; i < rows; ++i) run(a, c + i * stride, (row + i) * a->stride + column, column, columns);
+#if defined(__x86_64__)
+  if (a->halves) {
+    tile_rounded(a, c, stride, row, column, rows, columns);
+    return;
+  }
+#endif
+  tile_plain(a, c, stride, row, column, rows, columns);
 }

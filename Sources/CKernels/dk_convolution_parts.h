@@ -15,6 +15,16 @@ int dk_patch_forward(const dk_conv *conv, const float *x, const float *w, const 
 int dk_patch_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
 int dk_patch_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
 
+/// Weights [out][in][tap] as [out][tap][in], in memory of this thread or as they are; and sums the other way.
+const float *dk_weights_by_tap(const dk_conv *conv, const float *w);
+void dk_weights_by_channel(const dk_conv *conv, const float *sums, float *dw);
+
+/// Products over windows where they lie, of bfloat16 numbers. Whether they can do `kind` under the thread's setting.
+int dk_direct_fits(const dk_conv *conv, int kind);
+int dk_direct_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_direct_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+int dk_direct_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
+
 /// One filter a channel: as many groups as channels in and out.
 int dk_is_depthwise(const dk_conv *conv);
 int dk_depthwise_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);

@@ -1,6 +1,7 @@
 #include "dk_elementwise.h"
 
 #include "dk_activation.h"
+#include "dk_math.h"
 #include "dk_parallel.h"
 
 // A thread is worth starting for about this many elements (some 10 µs of work).
@@ -27,11 +28,34 @@ typedef void (*unary_gradient_kernel)(const float *x, const float *g, float *d, 
     }                                                                                             \
   }
 
-DEFINE_UNARY(relu, v > 0.0f ? v : (v != v ? v : 0.0f), v > 0.0f ? 1.0f : 0.0f)
-DEFINE_UNARY(gelu, gelu_value(v), gelu_factor(v))
-DEFINE_UNARY(gelu_tanh, gelu_tanh_value(v), gelu_tanh_factor(v))
-DEFINE_UNARY(quick_gelu, v * dk_logisticf(1.702f * v), swish_factor(v, 1.702f))
-DEFINE_UNARY(silu, v * dk_logisticf(v), swish_factor(v, 1.0f))
+// Activations that products may end with: sixteen at a time.
+#define DEFINE_ACTIVATION(name)                                                                   \
+  DK_INLINE void name##_lanes(const float *x, const float *g, float *y, int count) {              \
+    lanes v, slope, gradient;                                                                     \
+    lanes_load(&v, x, count);                                                                     \
+    name##_both(&v, &slope);                                                                       \
+    if (g) {                                                                                      \
+      lanes_load(&gradient, g, count);                                                            \
+      v = gradient * slope;                                                                       \
+    }                                                                                             \
+    lanes_store(y, &v, count);                                                                    \
+  }                                                                                               \
+  DK_CLONES static void name##_forward(const float *x, float *y, size_t count) {                  \
+    size_t i = 0;                                                                                 \
+    for (; i + dk_lanes <= count; i += dk_lanes) name##_lanes(x + i, 0, y + i, dk_lanes);         \
+    if (i < count) name##_lanes(x + i, 0, y + i, (int)(count - i));                               \
+  }                                                                                               \
+  DK_CLONES static void name##_gradient(const float *x, const float *g, float *d, size_t count) { \
+    size_t i = 0;                                                                                 \
+    for (; i + dk_lanes <= count; i += dk_lanes) name##_lanes(x + i, g + i, d + i, dk_lanes);     \
+    if (i < count) name##_lanes(x + i, g + i, d + i, (int)(count - i));                           \
+  }
+
+DEFINE_ACTIVATION(relu)
+DEFINE_ACTIVATION(gelu)
+DEFINE_ACTIVATION(gelu_tanh)
+DEFINE_ACTIVATION(quick_gelu)
+DEFINE_ACTIVATION(silu)
 DEFINE_UNARY(sigmoid, dk_logisticf(v), v * (1.0f - v))       // (y)
 DEFINE_UNARY(hyperbolic_tangent, dk_tanhf(v), 1.0f - v * v)  // (y)
 DEFINE_UNARY(exponential, dk_expf(v), v)                     // (y)

@@ -1,10 +1,12 @@
 #include "dk_matrix.h"
 
 #include <cblas.h>
+#include <stdlib.h>
 
 #include "dk_after.h"
 #include "dk_parallel.h"
 #include "dk_product.h"
+#include "dnnl_engine.h"
 
 // OpenBLAS (the products of processors without AVX-512) keeps its own pool at one thread: our callers are threads of
 // OpenMP's pool already, and its count would be one setting for the whole process.
@@ -78,6 +80,27 @@ void dk_matrix_product(int ta, int tb, int64_t m, int64_t n, int64_t k, float al
   int64_t cut = p.by_rows ? m : n, other = p.by_rows ? n : m;
   // Worth a thread: half a million multiply-adds, some 10 µs. Pieces start at multiples of 16, OpenBLAS's tile.
   dk_parallel((size_t)cut, (size_t)(1 + 524288 / (1 + other * (k ? k : 1))), 16, &p, product_piece);
+}
+
+static dk_source source_of(dk_operand x, int64_t line, int64_t term) {
+  return x.halves ? dk_rounded_source(x.base, line, term) : dk_strided_source(x.base, line, term);
+}
+
+void dk_matrix_product_rounded(int64_t m, int64_t n, int64_t k, dk_operand a, dk_operand b, float *c, int64_t c_stride,
+                               const dk_after *after) {
+  if (m == 0 || n == 0) return;
+  dk_product product = {
+    .m = m, .n = n, .k = k, .alpha = 1, .c = c, .stride = c_stride, .bfloat16 = 1, .after = after,
+    .a = source_of(a, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1),
+    .b = source_of(b, b.transposed ? b.stride : 1, b.transposed ? 1 : b.stride)};
+  // Sums over several blocks of terms grow in memory, as floats.
+  float *sums = 0;
+  if (!c && !dk_product_is_one_block(&product)) {
+    sums = dk_scratch_of(dk_scratch_lines, (size_t)(m * n) * sizeof(float));
+    if (!sums) abort();
+    (product.c = sums, product.stride = n);
+  }
+  dk_product_run(&product);
 }
 
 void dk_product_here(int halves, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,

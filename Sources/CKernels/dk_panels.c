@@ -154,7 +154,7 @@ void dk_pack_terms(const float *const *starts, int count, int pitch, int64_t ter
 
 static void pack_strided(
   const dk_source *s, int64_t first, int count, int pitch, int64_t from, int64_t terms, int bfloat16, float *to) {
-  const float *start = s->base + first * s->line + from * s->term;
+  const float *start = (const float *)s->base + first * s->line + from * s->term;
   if (s->line == 1) {
     pack_terms(0, start, s->term, count, pitch, terms, bfloat16, to);
     return;
@@ -163,7 +163,45 @@ static void pack_strided(
   for (int i = 0; i < count; ++i) starts[i] = start + i * s->line;
   dk_pack_lines(starts, count, pitch, terms, bfloat16, to);
 }
+
+// Two terms' numbers side by side, for the first or the last sixteen of thirty-two lines.
+DK_INLINE void pack_pair(const uint16_t *x, const uint16_t *z, int count, float *to) {
+  const __m512i low = _mm512_set_epi16(
+    47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32,
+    0);
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+  if (count == 32) {
+    const __m512i a = _mm512_loadu_si512(x), b = z ? _mm512_loadu_si512(z) : _mm512_setzero_si512();
+    _mm512_storeu_si512(to, _mm512_permutex2var_epi16(a, low, b));
+    _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi16(a, high, b));
+    return;
+  }
+  const __mmask32 mask = (__mmask32)((1ull << count) - 1);
+  const __m512i a = _mm512_maskz_loadu_epi16(mask, x),
+                b = z ? _mm512_maskz_loadu_epi16(mask, z) : _mm512_setzero_si512();
+  _mm512_mask_storeu_epi32(to, first_lanes(count), _mm512_permutex2var_epi16(a, low, b));
+  if (count > 16) _mm512_mask_storeu_epi32(to + 16, first_lanes(count - 16), _mm512_permutex2var_epi16(a, high, b));
+}
+
+static void pack_rounded(
+  const dk_source *s, int64_t first, int count, int pitch, int64_t from, int64_t terms, int bfloat16, float *to) {
+  (void)bfloat16;
+  const uint16_t *start = (const uint16_t *)s->base + first * s->line + from * s->term;
+  if (s->line == 1) {
+    for (int64_t p = 0; p < terms; p += 2, start += 2 * s->term, to += pitch)
+      pack_pair(start, p + 1 < terms ? start + s->term : 0, count, to);
+    return;
+  }
+  // A pair of terms is one word already.
+  const float *starts[dk_tile_width];
+  for (int i = 0; i < count; ++i) starts[i] = (const float *)(const void *)(start + i * s->line);
+  dk_pack_lines(starts, count, pitch, (terms + 1) / 2, 0, to);
+}
 #pragma clang attribute pop
+
+dk_source dk_rounded_source(const uint16_t *base, int64_t line, int64_t term) {
+  return (dk_source){pack_rounded, base, line, term, 0, line == 1 ? 1 : 2};
+}
 
 dk_source dk_strided_source(const float *base, int64_t line, int64_t term) {
   // With one term, or one line, the other distance may be 1 as well; copying is the cheaper way.

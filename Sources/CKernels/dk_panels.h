@@ -14,15 +14,17 @@ typedef void (*dk_pack)(
 
 struct dk_source {
   dk_pack pack;
-  const float *base;
-  int64_t line;  // floats from one line to the next
-  int64_t term;  // floats from one term of the sum to the next
+  const void *base;  // floats, or bfloat16 numbers
+  int64_t line;  // numbers from one line to the next
+  int64_t term;  // numbers from one term of the sum to the next
   const void *context;
   int bytes_of_work;  // what packing a number costs, to choose which operand is packed twice: 1 a copy, 2 transposed
 };
 
 /// A matrix in memory: `line` or `term` must be 1.
 dk_source dk_strided_source(const float *base, int64_t line, int64_t term);
+/// The same of bfloat16 numbers; where terms are adjacent, there must be an even number of them.
+dk_source dk_rounded_source(const uint16_t *base, int64_t line, int64_t term);
 
 /// Packs lines that begin at `starts` (null: a line of zeros), each with `terms` adjacent floats, to words from `to`.
 void dk_pack_lines(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);

@@ -157,7 +157,7 @@ static void by_channel(void *context, size_t begin, size_t end) {
   }
 }
 
-static const float *weights_by_tap(const dk_conv *c, const float *w) {
+const float *dk_weights_by_tap(const dk_conv *c, const float *w) {
   const int64_t inner = c->in_channels / c->groups, taps = tap_count(c);
   if (taps == 1 || inner == 1) return w;
   float *to = dk_scratch_of(dk_scratch_weights, (size_t)(c->out_channels * inner * taps) * sizeof(float));
@@ -165,6 +165,12 @@ static const float *weights_by_tap(const dk_conv *c, const float *w) {
   transposition t = {w, to, inner, taps};
   dk_parallel((size_t)c->out_channels, (size_t)(1 + 65536 / (inner * taps)), 1, &t, by_tap);
   return to;
+}
+
+void dk_weights_by_channel(const dk_conv *c, const float *sums, float *dw) {
+  const int64_t inner = c->in_channels / c->groups, taps = tap_count(c);
+  transposition t = {sums, dw, inner, taps};
+  dk_parallel((size_t)c->out_channels, (size_t)(1 + 65536 / (inner * taps)), 1, &t, by_channel);
 }
 
 // The windows of a convolution over `x`. With few channels the input is copied once with its padding, so that a row of
@@ -225,7 +231,7 @@ int dk_patch_forward(const dk_conv *c, const float *x, const float *w, const flo
   const int64_t inner = c->in_channels / c->groups, outer = c->out_channels / c->groups, taps = tap_count(c);
   int64_t(*steps)[3] = malloc((size_t)taps * sizeof *steps);
   if (!steps) return 1;
-  const float *weights = weights_by_tap(c, w);
+  const float *weights = dk_weights_by_tap(c, w);
   const patches windows = patches_of(c, x, steps);
   for (int64_t g = 0; g < c->groups; ++g) {
     patches of_group = windows;
@@ -264,10 +270,7 @@ int dk_patch_backward_weights(const dk_conv *c, const float *x, const float *dy,
       .b = is_pointwise(c) ? strided : gathered};
     dk_product_run(&product);
   }
-  if (!direct) {
-    transposition t = {sums, dw, inner, taps};
-    dk_parallel((size_t)c->out_channels, (size_t)(1 + 65536 / (inner * taps)), 1, &t, by_channel);
-  }
+  if (!direct) dk_weights_by_channel(c, sums, dw);
   if (dbias) dk_sum_rows(dy, dbias, (size_t)pixels, (size_t)c->out_channels);
   free(steps);
   return 0;
@@ -341,7 +344,7 @@ int dk_patch_backward_input(const dk_conv *c, const float *w, const float *dy, f
   const int64_t classes = c->stride[0] * c->stride[1] * c->stride[2];
   residue class = {.tap = malloc((size_t)taps * sizeof(int64_t)), .steps = malloc((size_t)taps * sizeof(int64_t[3]))};
   if (!class.tap || !class.steps) abort();
-  const float *weights = weights_by_tap(c, w);
+  const float *weights = dk_weights_by_tap(c, w);
   for (int64_t index = 0; index < classes; ++index) {
     residue_of(c, index, &class);
     const int64_t lines = c->batch * positions(class.size);

@@ -51,6 +51,9 @@ enum { block_words = 384, block_height = 336, block_width = 4096 };
 // As much of B as stays in the third-level cache beside everything else is packed once, for all rows and terms.
 enum { resident_words = 3 << 19 };
 
+// As much of B as threads that share rows among them pack together, once for all.
+enum { shared_words = 1 << 22 };
+
 static int64_t panels_of(int64_t lines, int64_t width) { return (lines + width - 1) / width; }
 
 // Lines 0..<lines cut into panels of nearly equal height, none above 14.
@@ -59,6 +62,7 @@ static int64_t cut(int64_t lines, int64_t panels, int64_t panel) { return lines 
 typedef struct {
   const dk_product *p;
   int by_rows;
+  float *shared;  // B's panels, block of terms by block of terms; null where every thread packs its own
 } job;
 
 // One thread's share: a block of C, and its packed operands.
@@ -95,6 +99,26 @@ static void scattered_tile(
     memcpy(p->c + p->rows[row + i] + column, block + i * dk_tile_width, (size_t)columns * sizeof(float));
 }
 
+// Asks for what a tile will read and write when its sums are made: rows lie too far apart for the processor to guess.
+static void expect_rows(const char *base, int64_t at, int64_t stride, int64_t size, int rows, int columns, int writes) {
+  for (int i = 0; i < rows; ++i) {
+    const char *line = base + (at + i * stride) * size, *end = line + columns * size - 1;
+    for (; line < end; line += 64) writes ? __builtin_prefetch(line, 1) : __builtin_prefetch(line);
+    writes ? __builtin_prefetch(end, 1) : __builtin_prefetch(end);
+  }
+}
+
+static void expect_tile(const dk_product *p, int64_t row, int64_t column, int rows, int columns, int finishes) {
+  if (p->c) expect_rows((const char *)p->c, row * p->stride + column, p->stride, 4, rows, columns, 1);
+  const dk_after *a = p->after;
+  if (!a || !finishes) return;
+  const int64_t at = row * a->stride + column, size = a->halves ? 2 : 4;
+  if (a->factors) expect_rows(a->factors, at, a->stride, size, rows, columns, 0);
+  if (a->residual) expect_rows((const char *)a->residual, at, a->stride, 4, rows, columns, 0);
+  if (a->slopes) expect_rows(a->slopes, at, a->stride, size, rows, columns, 1);
+  if (a->rounded) expect_rows((const char *)a->rounded, at, a->stride, 2, rows, columns, 1);
+}
+
 // Rows i0..<i0 + m of the share, times the columns packed at `from`, over one block of terms.
 static void multiply_block(const share *s, int64_t i0, int64_t m, int64_t k0, int64_t terms, const float *from) {
   const dk_product *p = s->p;
@@ -119,6 +143,13 @@ static void multiply_block(const share *s, int64_t i0, int64_t m, int64_t k0, in
         scattered_tile(tile, steps, a, from, p, row, height, column, count, add);
         continue;
       }
+      expect_tile(p, row, column, height, count, last);
+      if (!p->c) {
+        float block[dk_tile_height * dk_tile_width];
+        tile(steps, a, from, block, dk_tile_width, count, 0, p->alpha);
+        dk_after_tile(p->after, block, dk_tile_width, row, column, height, count);
+        continue;
+      }
       float *c = p->c + row * p->stride + column;
       tile(steps, a, from, c, p->stride, count, add, p->alpha);
       if (last && p->after) dk_after_tile(p->after, c, p->stride, row, column, height, count);
@@ -127,35 +158,54 @@ static void multiply_block(const share *s, int64_t i0, int64_t m, int64_t k0, in
   }
 }
 
+static int64_t block_count(const dk_product *p) {
+  return p->k ? panels_of(p->k, block_words * (p->bfloat16 ? 2 : 1)) : 1;
+}
+
+int dk_product_is_one_block(const dk_product *p) { return block_count(p) == 1; }
+
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void run_part(const dk_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  share s = {.p = p, .row = row, .per_word = p->bfloat16 ? 2 : 1};
-  const int64_t blocks = p->k ? panels_of(p->k, block_words * s.per_word) : 1;
-  s.terms_a_block = panels_of(panels_of(p->k, blocks), 32) * 32;
+// Words that columns take, padded to whole vectors.
+static int64_t padded_columns(int64_t columns) { return panels_of(columns, 16) * 16; }
+
+static int64_t terms_a_block(const dk_product *p) {
+  return panels_of(panels_of(p->k ? p->k : 1, block_count(p)), 32) * 32;
+}
+
+// All rows of a share times all of its columns, packed beforehand at `panels`.
+static void multiply_packed(share *s, int64_t rows, const float *panels) {
+  const dk_product *p = s->p;
+  for (int64_t i0 = 0; i0 < rows; i0 += block_height) {
+    const float *from = panels;
+    for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += s->terms_a_block) {
+      const int64_t terms = least(p->k - k0, s->terms_a_block);
+      multiply_block(s, i0, least(rows - i0, block_height), k0, terms, from);
+      from += padded_columns(s->columns) * words_of(s, terms);
+    }
+  }
+}
+
+static void run_part(const dk_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns, float *shared) {
+  share s = {.p = p, .row = row, .per_word = p->bfloat16 ? 2 : 1, .terms_a_block = terms_a_block(p)};
   const int64_t words = words_of(&s, s.terms_a_block), padded = panels_of(columns, dk_tile_width) * dk_tile_width;
-  const int resident = padded * words * blocks <= resident_words;
+  const int resident = padded * words * block_count(p) <= resident_words;
   const int64_t width = least(padded, block_width), height = least(rows, block_height);
-  const size_t b_floats = (size_t)(resident ? padded * words * blocks : width * words) + 64;
+  const size_t b_floats = shared ? 16 : (size_t)(resident ? padded * words * block_count(p) : width * words) + 64;
   const size_t a_floats = (size_t)(height * words) + 64;
   s.b_panels = dk_scratch_of(dk_scratch_panels, (a_floats + b_floats) * sizeof(float));
   if (!s.b_panels) abort();
   s.a_panels = s.b_panels + (b_floats + 15) / 16 * 16 - 16;
-
+  (s.column = column, s.columns = columns);
+  if (shared) {
+    multiply_packed(&s, rows, shared);
+    return;
+  }
   if (resident) {
-    (s.column = column, s.columns = columns);
     float *to = s.b_panels;
     for (int64_t k0 = 0; k0 < p->k; k0 += s.terms_a_block)
       to = pack_columns(&s, k0, least(p->k - k0, s.terms_a_block), to);
-    for (int64_t i0 = 0; i0 < rows; i0 += block_height) {
-      const float *from = s.b_panels;
-      for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += s.terms_a_block) {
-        const int64_t terms = least(p->k - k0, s.terms_a_block);
-        multiply_block(&s, i0, least(rows - i0, block_height), k0, terms, from);
-        from += (columns % dk_tile_width > 0 && columns % dk_tile_width <= 16 ? padded - 16 : padded)
-          * words_of(&s, terms);
-      }
-    }
+    multiply_packed(&s, rows, s.b_panels);
     return;
   }
   for (int64_t j0 = 0; j0 < columns; j0 += block_width) {
@@ -173,20 +223,46 @@ static void run_piece(void *context, size_t begin, size_t end) {
   const job *j = context;
   const int64_t from = (int64_t)begin, count = (int64_t)(end - begin);
   if (j->by_rows)
-    run_part(j->p, from, count, 0, j->p->n);
+    run_part(j->p, from, count, 0, j->p->n, j->shared);
   else
-    run_part(j->p, 0, j->p->m, from, count);
+    run_part(j->p, 0, j->p->m, from, count, 0);
+}
+
+// Units are panels of columns, of every block of terms.
+static void pack_piece(void *context, size_t begin, size_t end) {
+  const job *j = context;
+  const dk_product *p = j->p;
+  share s = {.p = p, .per_word = p->bfloat16 ? 2 : 1, .terms_a_block = terms_a_block(p)};
+  const int64_t panels = panels_of(p->n, dk_tile_width), all = padded_columns(p->n);
+  for (int64_t unit = (int64_t)begin; unit < (int64_t)end; ++unit) {
+    const int64_t k0 = unit / panels * s.terms_a_block, terms = least(p->k - k0, s.terms_a_block);
+    s.column = unit % panels * dk_tile_width;
+    s.columns = least(p->n - s.column, dk_tile_width);
+    // Blocks before this one are whole.
+    pack_columns(&s, k0, terms, j->shared + all * words_of(&s, k0) + s.column * words_of(&s, terms));
+  }
 }
 
 void dk_product_run_alone(const dk_product *p) {
-  if (p->m > 0 && p->n > 0) run_part(p, 0, p->m, 0, p->n);
+  if (p->m > 0 && p->n > 0) run_part(p, 0, p->m, 0, p->n, 0);
 }
 
 void dk_product_run(const dk_product *p) {
   if (p->m == 0 || p->n == 0) return;
-  // Every thread packs all of the operand that is not cut.
-  const int64_t a_again = p->m * p->a.bytes_of_work, b_again = p->n * p->b.bytes_of_work;
-  job j = {p, p->n < 64 || (b_again < a_again && p->m >= 28)};
+  job j = {p, 0, 0};
+  const int64_t blocks = block_count(p), words = padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
+  const int64_t threads = dk_threads(), rows_a_thread = p->m / threads;
+  // Rows enough for tiles of nearly full height: both threads' packing goes into one B.
+  if (threads > 1 && rows_a_thread >= 96 && words <= shared_words && p->k > 0 && p->m * p->n * p->k >= 4 << 20) {
+    j.by_rows = 1;
+    j.shared = dk_scratch_of(dk_scratch_shared, (size_t)(words + 64) * sizeof(float));
+    if (!j.shared) abort();
+    dk_parallel((size_t)(panels_of(p->n, dk_tile_width) * blocks), 4, 1, &j, pack_piece);
+  } else {
+    // Every thread packs all of the operand that is not cut.
+    const int64_t a_again = p->m * p->a.bytes_of_work, b_again = p->n * p->b.bytes_of_work;
+    j.by_rows = p->n < 64 || (b_again < a_again && p->m >= 28);
+  }
   const int64_t lines = j.by_rows ? p->m : p->n, other = j.by_rows ? p->n : p->m;
   // Worth a thread: half a million multiply-adds, some 10 µs.
   dk_parallel(
@@ -195,6 +271,7 @@ void dk_product_run(const dk_product *p) {
 #else
 int dk_has_products(void) { return 0; }
 int dk_has_bfloat16_products(void) { return 0; }
+int dk_product_is_one_block(const dk_product *p) { return p->k == 0; }
 void dk_product_run(const dk_product *p) { (void)p; abort(); }
 void dk_product_run_alone(const dk_product *p) { (void)p; abort(); }
 #endif

@@ -10,7 +10,7 @@ typedef struct {
   dk_source a, b;
   float alpha;
   int add;               // C += instead of C =
-  float *c;
+  float *c;              // may be null where `after` rounds, and the sum is one block
   int64_t stride;        // floats from one row of C to the next
   const int64_t *rows;   // null, or the offset of every row of C from `c` (`after` must be null then)
   int bfloat16;
@@ -21,6 +21,8 @@ typedef struct {
 int dk_has_products(void);
 int dk_has_bfloat16_products(void);
 
+/// Whether sums are made in one go, without going through C.
+int dk_product_is_one_block(const dk_product *product);
 /// The product on `dk_threads()` threads. Every number is summed in an order that depends on k alone.
 void dk_product_run(const dk_product *product);
 /// The same on the calling thread.

@@ -1,6 +1,7 @@
 // Reductions in an order that depends on the length alone.
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dk_elementwise.h"
 #include "dk_parallel.h"
@@ -85,10 +86,20 @@ DK_CLONES static void add_row(const float *x, float *y, size_t count) {
 // Rows are added in blocks of 32, blocks one after the other: short chains keep float32's error small, and threads
 // take columns, so that their number changes nothing.
 struct rows {
-  const float *x;
+  const void *x;  // floats, or bfloat16 numbers
   float *y;
   size_t rows, columns;
+  int halves;
 };
+
+DK_CLONES static void add_rounded_row(const uint16_t *x, float *y, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits = (uint32_t)x[i] << 16;
+    float value;
+    memcpy(&value, &bits, 4);
+    y[i] += value;
+  }
+}
 
 static void sum_rows_piece(void *context, size_t begin, size_t end) {
   struct rows *p = context;
@@ -100,23 +111,34 @@ static void sum_rows_piece(void *context, size_t begin, size_t end) {
     for (size_t r0 = 0; r0 < p->rows; r0 += height) {
       size_t r1 = r0 + height < p->rows ? r0 + height : p->rows;
       for (size_t c = 0; c < n; c++) inner[c] = 0;
-      for (size_t r = r0; r < r1; r++) add_row(p->x + r * p->columns + c0, inner, n);
+      for (size_t r = r0; r < r1; r++) {
+        size_t at = r * p->columns + c0;
+        if (p->halves)
+          add_rounded_row((const uint16_t *)p->x + at, inner, n);
+        else
+          add_row((const float *)p->x + at, inner, n);
+      }
       add_row(inner, p->y + c0, n);
     }
   }
 }
 
 void dk_sum_rows(const float *x, float *y, size_t rows, size_t columns) {
-  struct rows p = {x, y, rows, columns};
+  struct rows p = {x, y, rows, columns, 0};
+  dk_parallel(columns, 1 + 32768 / (rows ? rows : 1), 16, &p, sum_rows_piece);
+}
+
+void dk_sum_rounded_rows(const uint16_t *x, float *y, size_t rows, size_t columns) {
+  struct rows p = {x, y, rows, columns, 1};
   dk_parallel(columns, 1 + 32768 / (rows ? rows : 1), 16, &p, sum_rows_piece);
 }
 
 static void sum_columns_piece(void *context, size_t begin, size_t end) {
   struct rows *p = context;
-  for (size_t r = begin; r < end; r++) p->y[r] = (float)reduce(p->x + r * p->columns, p->columns, sum_block);
+  for (size_t r = begin; r < end; r++) p->y[r] = (float)reduce((const float *)p->x + r * p->columns, p->columns, sum_block);
 }
 
 void dk_sum_columns(const float *x, float *y, size_t rows, size_t columns) {
-  struct rows p = {x, y, rows, columns};
+  struct rows p = {x, y, rows, columns, 0};
   dk_parallel(rows, 1 + 16384 / (columns ? columns : 1), 1, &p, sum_columns_piece);
 }

@@ -25,7 +25,10 @@ void dk_desc_free(dk_owned_desc *desc);
 void *dk_scratch(size_t bytes);
 
 /// The same by use, for those whose memory has to outlive that of a callee.
-typedef enum { dk_scratch_general, dk_scratch_panels, dk_scratch_weights, dk_scratch_lines, dk_scratch_uses } dk_use;
+typedef enum {
+  dk_scratch_general, dk_scratch_panels, dk_scratch_weights, dk_scratch_lines, dk_scratch_shared,
+  dk_scratch_uses
+} dk_use;
 void *dk_scratch_of(dk_use use, size_t bytes);
 
 /// Everything of the calling thread that the shims keep, freed when the thread ends.

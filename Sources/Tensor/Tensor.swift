@@ -115,6 +115,11 @@ extension Tensor {
     }
   }
 
+  /// The first byte of any view, for kernels that take `layout.strides`.
+  public func withStridedBytes<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
+    try withExtendedLifetime(storage) { try body(UnsafeRawPointer(storage.base + layout.offset * dtype.size)) }
+  }
+
   /// All elements in row-major order.
   public func floats() -> [Float] {
     converted(to: .float32).contiguous().withFloats(Array.init)

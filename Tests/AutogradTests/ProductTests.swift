@@ -37,6 +37,52 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: ComputePrecision.hasBFloat16), arguments: sizes)
+  func `take bfloat16 operands as they are`(_ m: Int, _ n: Int, _ k: Int) {
+    let k = k + k % 2
+    for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+      let a = testValues(ta ? [k, m] : [m, k], 1)
+      let b = testValues(tb ? [n, k] : [k, n], 2)
+      let (x, z) = (a.converted(to: .bfloat16), b.converted(to: .bfloat16))
+      let expected = ComputePrecision.with(.bfloat16) { Tensor.product(a, b, transposeA: ta, transposeB: tb) }
+      for (left, right) in [(x, z), (x, b), (a, z)] {
+        let product = Tensor.product(left, right, transposeA: ta, transposeB: tb, then: AfterProduct())
+        #expect(product.floats() == expected.floats(), "\(ta) \(tb)")
+        let halves = Tensor.product(
+          left, right, transposeA: ta, transposeB: tb, then: AfterProduct(), result: .bfloat16)
+        #expect(halves.floats() == expected.converted(to: .bfloat16).floats(), "\(ta) \(tb)")
+      }
+    }
+    let rows = testValues([m, n], 3).converted(to: .bfloat16)
+    expectClose(rows.sumOfRows(), rows.converted(to: .float32).sum(axes: [0]), tolerance: 1e-6)
+  }
+
+  @Test(arguments: [ComputePrecision.float32, .bfloat16])
+  func `drop numbers of a hidden layer as dropout does`(_ precision: ComputePrecision) {
+    let (x, w, w2) = (testValues([9, 36], 1), testValues([50, 36], 2), testValues([20, 50], 4))
+    func run(_ body: ([Variable], inout RandomStream) -> Variable) -> [Tensor] {
+      ComputePrecision.with(precision) {
+        let tape = Tape()
+        let leaves = [x, w, w2].map(tape.leaf)
+        var random = RandomStream(seed: 4)
+        let y = body(leaves, &random)
+        var results = [y.value]
+        var gradients: [Int: Tensor] = [:]
+        tape.backward(from: y, gradient: testValues(y.shape, 9)) { gradients[$0] = $1 }
+        for leaf in leaves { results.append(gradients[leaf.index!]!) }
+        return results
+      }
+    }
+    let fused = run { v, random in
+      let mask = DropoutMask(count: 9 * 50, rate: 0.3, random: &random)
+      return feedForward(v[0], v[1], nil, .gelu, v[2], nil, dropout: mask)
+    }
+    let plain = run { v, random in
+      linear(dropout(map(linear(v[0], v[1]), .gelu), rate: 0.3, random: &random), v[2])
+    }
+    for (a, b) in zip(fused, plain) { expectClose(a, b, tolerance: precision == .float32 ? 2e-6 : 2e-2) }
+  }
+
   @Test func `have the same bits for any number of threads`() {
     let (a, b) = (testValues([401, 777], 1), testValues([333, 777], 2))
     for precision in [ComputePrecision.float32, .bfloat16] {

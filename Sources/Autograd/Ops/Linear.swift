@@ -16,7 +16,7 @@ public func linear(
   let rows = x.value.reshaped([-1, I])
   let after = AfterProduct(
     row: b?.value, scale: scale?.value, residual: residual.map { $0.value.contiguous().reshaped([-1, O]) })
-  let y = Tensor.product(rows, w.value, transposeB: true, then: after, keeping: nil)
+  let y = Tensor.product(rows, w.value, transposeB: true, then: after)
   let needsX = x.needsGradient
   let map = LinearMap(w, b, scale)
   return Tape.record(y.reshaped(result), [x, w] + [b, scale, residual].compactMap { $0 }) {
@@ -30,12 +30,13 @@ public func linear(
 /// scale · (f(x w₁ᵀ + b₁) w₂ᵀ + b₂) + residual: the two layers of a transformer's block, where the activation and its
 /// slope are done in the products' own passes.
 ///
+/// - Parameter dropout: drops numbers of the hidden layer.
 /// - Shapes: `x [..., in]`, `w1 [hidden, in]`, `w2 [out, hidden]`, `residual [..., out]?` → `[..., out]`
 /// - Traps: if products cannot end with `activation`; see `AfterProduct.fuses`.
-/// - Cost: keeps x and the hidden layer before and after the activation.
+/// - Cost: keeps x, and the hidden layer's values and slopes; these two as bfloat16 where products multiply such.
 public func feedForward(
   _ x: Variable, _ w1: Variable, _ b1: Variable?, _ activation: UnaryOperation, _ w2: Variable, _ b2: Variable?,
-  scale: Variable? = nil, residual: Variable? = nil
+  scale: Variable? = nil, residual: Variable? = nil, dropout: DropoutMask? = nil
 ) -> Variable {
   precondition(AfterProduct.fuses(activation), "feed forward: \(activation) does not end a product")
   let shape = x.shape
@@ -50,14 +51,18 @@ public func feedForward(
   let last = AfterProduct(
     row: b2?.value, scale: scale?.value, residual: residual.map { $0.value.contiguous().reshaped([-1, O]) })
   func finish(_ middle: Tensor) -> Tensor {
-    Tensor.product(middle, w2.value, transposeB: true, then: last, keeping: nil).reshaped(result)
+    Tensor.product(middle, w2.value, transposeB: true, then: last).reshaped(result)
   }
-  guard inputs.contains(where: \.needsGradient) else {
-    return Variable(finish(Tensor.product(rows, w1.value, transposeB: true, then: first, keeping: nil)))
+  // What only products read is stored as they read it.
+  let type: DType = ComputePrecision.current == .bfloat16 && hidden % 2 == 0 ? .bfloat16 : .float32
+  guard dropout != nil || inputs.contains(where: \.needsGradient) else {
+    return Variable(finish(Tensor.product(rows, w1.value, transposeB: true, then: first, result: type)))
   }
   var middle = Tensor(zeros: [0])
-  let before = Tensor([rows.shape[0], hidden]) { kept in
-    middle = Tensor.product(rows, w1.value, transposeB: true, then: first, keeping: kept.baseAddress)
+  let slopes = Tensor(layout: Layout([rows.shape[0], hidden]), dtype: type) { slopes in
+    middle = Tensor.product(rows, w1.value, transposeB: true, then: first, result: type, slopes: slopes.baseAddress) {
+      dropout?.apply(to: $0, slopes.baseAddress, type, count: rows.shape[0] * hidden)
+    }
   }
   let needsX = x.needsGradient
   let (lower, upper) = (LinearMap(w1, b1, nil), LinearMap(w2, b2, scale))
@@ -68,8 +73,7 @@ public func feedForward(
     var below: [Tensor?] = lower.noGradients
     var dx: Tensor?
     if needsLower {
-      let slope = AfterProduct(activation: activation, slopeAt: before)
-      let inner = Tensor.product(flat, upper.scaledWeight, then: slope, keeping: nil)
+      let inner = Tensor.product(flat, upper.scaledWeight, then: AfterProduct(factors: slopes), result: type)
       below = lower.gradients(inner, input: rows)
       if needsX { dx = Tensor.product(inner, lower.scaledWeight).reshaped(shape) }
     }
@@ -98,7 +102,7 @@ private struct LinearMap {
   /// Gradients of w, b and scale, of those that there are. Σ g·z, scale's, where z = x wᵀ + b, is Σ w·(gᵀ x) + b Σ g.
   func gradients(_ g: Tensor, input: Tensor) -> [Tensor?] {
     let plain = needs.w || needs.scale ? Tensor.product(g, input, transposeA: true) : nil
-    let sum = needs.b || (needs.scale && bias != nil) ? g.sum(axes: [0]) : nil
+    let sum = needs.b || (needs.scale && bias != nil) ? g.sumOfRows() : nil
     guard let scale else { return [plain] + (bias == nil ? [] : [sum]) }
     let dw = needs.w ? plain!.combined(.multiply, scale.reshaped([-1, 1])) : nil
     var results = [dw]

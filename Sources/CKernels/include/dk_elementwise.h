@@ -38,5 +38,7 @@ float dk_maximum_magnitude(const float *x, size_t count);  // NaN if any is
 int dk_all_finite(const float *x, size_t count);
 // y[c] = Σ_r x[r, c], rows added in order within fixed blocks of rows.
 void dk_sum_rows(const float *x, float *y, size_t rows, size_t columns);
+// The same of bfloat16 numbers.
+void dk_sum_rounded_rows(const uint16_t *x, float *y, size_t rows, size_t columns);
 // y[r] = Σ_c x[r, c]
 void dk_sum_columns(const float *x, float *y, size_t rows, size_t columns);

@@ -11,17 +11,19 @@ void dk_set_bfloat16(int on);
 int dk_has_bfloat16(void);
 
 // What follows a product, done while its numbers are still near the core: for the number v in row i and column j,
-//   v += bias[j];  kept[i, j] = v;  v = f(v), or v *= f'(gate[i, j]);  v *= scale[j];  v += residual[i, j]
+//   v += bias[j];  slopes[i, j] = f'(v), v = f(v), or v *= factors[i, j];  v *= scale[j];  v += residual[i, j]
 // where each pointer may be null, and then nothing is done.
 typedef struct {
   const float *bias;
   int has_activation;
   dk_unary activation;  // relu, gelu, gelu_tanh, quick_gelu or silu
-  float *kept;
-  const float *gate;
+  void *slopes;         // floats, or bfloat16 numbers if `halves`
+  const void *factors;  // the same
   const float *scale;
   const float *residual;
-  int64_t stride;  // floats from one row of kept, gate and residual to the next
+  int64_t stride;       // numbers from one row of slopes, factors, residual and rounded to the next
+  int halves;           // only where `dk_has_bfloat16()`
+  uint16_t *rounded;    // with `halves`: the result goes here, as bfloat16, and not to C
 } dk_after;
 
 // C[m, n] = alpha · op(A)[m, k] · op(B)[k, n] + beta · C, row-major, on `dk_threads()` threads. Rows of A may overlap
@@ -30,6 +32,18 @@ typedef struct {
 void dk_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                        int64_t a_stride, const float *b, int64_t b_stride, float beta, float *c, int64_t c_stride,
                        const dk_after *after);
+
+// A matrix: floats, or bfloat16 numbers (only where `dk_has_bfloat16()`, and with an even number of terms of the sum
+// where these are adjacent).
+typedef struct {
+  const void *base;
+  int64_t stride;
+  int transposed, halves;
+} dk_operand;
+
+// op(A) · op(B) where either may be bfloat16 already; both are multiplied as such. `c` may be null where `after` rounds.
+void dk_matrix_product_rounded(int64_t m, int64_t n, int64_t k, dk_operand a, dk_operand b, float *c, int64_t c_stride,
+                               const dk_after *after);
 
 // `batch` products of the same shape; `*_step` is the distance between consecutive matrices (0: the same one).
 void dk_matrix_product_batch(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,

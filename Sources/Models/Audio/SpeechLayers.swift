@@ -143,11 +143,15 @@ struct SpeechLayer {
 
   private func feedForward(_ x: Variable, residual: Variable, _ pass: Pass) -> Variable {
     let (rate, inner) = (pass.dropout ?? rate, pass.dropout ?? activationRate)
-    guard pass.training, rate > 0 || inner > 0 else {
-      return NN.feedForward(x, expand, activation, project, pass, residual: residual)
+    guard AfterProduct.fuses(activation) else {
+      let hidden = dropout(map(expand(x, pass), activation), rate: inner, pass)
+      return residual + dropout(project(hidden, pass), rate: rate, pass)
     }
-    let hidden = dropout(map(expand(x, pass), activation), rate: inner, pass)
-    return residual + dropout(project(hidden, pass), rate: rate, pass)
+    guard pass.training, rate > 0 else {
+      return NN.feedForward(x, expand, activation, project, pass, residual: residual, dropoutRate: inner)
+    }
+    let y = NN.feedForward(x, expand, activation, project, pass, dropoutRate: inner)
+    return residual + dropout(y, rate: rate, pass)
   }
 }
 

@@ -29,15 +29,20 @@ public struct Linear {
 /// scale · second(f(first(x))) + residual, a transformer's two layers, with the activation inside the products' passes
 /// where products know it.
 ///
+/// - Parameter dropoutRate: of the hidden layer, in training.
 /// - Shapes: `x [..., in]`, `scale [out]?`, `residual [..., out]?` → `[..., out]`
 public func feedForward(
   _ x: Variable, _ first: Linear, _ activation: UnaryOperation, _ second: Linear, _ pass: Pass,
-  scale: Parameter? = nil, residual: Variable? = nil
+  scale: Parameter? = nil, residual: Variable? = nil, dropoutRate: Float = 0
 ) -> Variable {
   guard AfterProduct.fuses(activation) else {
-    return second(map(first(x, pass), activation), pass, scale: scale, residual: residual)
+    let hidden = dropout(map(first(x, pass), activation), rate: dropoutRate, pass)
+    return second(hidden, pass, scale: scale, residual: residual)
   }
+  let hidden = x.value.count / max(1, x.shape.last!) * first.weight.value.dim(0)
+  let drops = pass.training && dropoutRate > 0
   return feedForward(
     x, pass[first.weight], first.bias.map { pass[$0] }, activation, pass[second.weight],
-    second.bias.map { pass[$0] }, scale: scale.map { pass[$0] }, residual: residual)
+    second.bias.map { pass[$0] }, scale: scale.map { pass[$0] }, residual: residual,
+    dropout: drops ? DropoutMask(count: hidden, rate: dropoutRate, random: &pass.random) : nil)
 }

@@ -44,6 +44,17 @@ extension Tensor {
     return values.reshaped(named)
   }
 
+  /// The sum of each column of a dense matrix, of floats or bfloat16 numbers: `[rows, columns]` → `[columns]`.
+  public func sumOfRows() -> Tensor {
+    guard dtype == .bfloat16, count > 0 else { return converted(to: .float32).sum(axes: [0]) }
+    return Tensor([shape[1]]) { y in
+      contiguous().withBytes {
+        dk_sum_rounded_rows(
+          $0.assumingMemoryBound(to: UInt16.self).baseAddress!, y.baseAddress!, shape[0], shape[1])
+      }
+    }
+  }
+
   /// Undoes a broadcast: sums over the axes that `target` lacks or has with one element.
   public func summed(to target: [Int]) -> Tensor {
     if shape == target { return self }

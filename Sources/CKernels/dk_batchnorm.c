@@ -1,11 +1,11 @@
+#include "dk_activation.h"
 #include "dk_batchnorm.h"
 #include "dk_parallel.h"
-#include "dk_lanes.h"
 #include <stdlib.h>
 
 typedef struct {
   int64_t rows, channels, block_rows, height, width;
-  int relu;
+  dk_after_norm after;
   const float *x, *dy, *mean, *scale, *shift, *slope, *offset;
   const uint8_t *winner;
   const float *centred;
@@ -30,56 +30,72 @@ static void *allocate(int64_t floats) {
 // Runs a pass over blocks of rows whose two sums a channel go to `job->partial` [blocks][2][channels].
 static void run_blocks(work *job, dk_body body) { dk_parallel((size_t)(block_count(job)), 4, 1, job, body); }
 
-// Mean and squared deviations of x - pivot; with a pivot among the values, differences keep their bits. What rounding
-// left of the mean is summed in the second pass: a mean near 0 of values far from it keeps its bits too.
-DK_INLINE void block_moments(
-  const float *x, int64_t rows, int64_t stride, const float *pivot, float *mean, float *squares, float *rest,
-  const int count) {
-  lanes sum[4] = {0, 0, 0, 0}, v, origin;
+// Calls `body` for every sixteen channels of a row, from `c`, `count` being 16 but for the last.
+#define DK_EACH_CHANNELS(C, body) \
+  for (int64_t c = 0; c < (C); c += dk_lanes) DK_WITH_COUNT(C, c, body)
+
+// Passes go over rows as they lie in memory, four at a time, and sums wait in the first-level cache: columns of channels
+// would touch one line a row, which no processor fetches ahead.
+
+// Of longer rows, one at a time: four far apart are too many for the processor to fetch ahead.
+enum { most_together = 96 };
+
+// Adds four rows' (or one row's) distances from the pivot.
+DK_INLINE void add_rows(const float *x, int64_t stride, const int rows, const float *pivot, float *sums, const int count) {
+  lanes v[4], origin, sum;
   lanes_load(&origin, pivot, count);
-  int64_t r = 0;
-  for (; r + 4 <= rows; r += 4)
-    for (int j = 0; j < 4; ++j) {
-      lanes_load(&v, x + (r + j) * stride, count);
-      sum[j] += v - origin;
-    }
-  for (; r < rows; ++r) {
-    lanes_load(&v, x + r * stride, count);
-    sum[0] += v - origin;
+  lanes_load(&sum, sums, count);
+  for (int j = 0; j < rows; ++j) {
+    lanes_load(&v[j], x + j * stride, count);
+    v[j] -= origin;
   }
-  const lanes centre = ((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)rows;
-  lanes left[4] = {0, 0, 0, 0};
-  for (int j = 0; j < 4; ++j) sum[j] = 0;
-  for (r = 0; r + 4 <= rows; r += 4)
-    for (int j = 0; j < 4; ++j) {
-      lanes_load(&v, x + (r + j) * stride, count);
-      v = v - origin - centre;
-      sum[j] += v * v;
-      left[j] += v;
-    }
-  for (; r < rows; ++r) {
-    lanes_load(&v, x + r * stride, count);
-    v = v - origin - centre;
-    sum[0] += v * v;
-    left[0] += v;
-  }
-  const lanes total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  const lanes missed = ((left[0] + left[1]) + (left[2] + left[3])) / (float)rows;
-  lanes_store(mean, &centre, count);
-  lanes_store(squares, &total, count);
-  lanes_store(rest, &missed, count);
+  sum += rows == 4 ? (v[0] + v[1]) + (v[2] + v[3]) : v[0];
+  lanes_store(sums, &sum, count);
 }
 
+// Adds their squared distances from pivot and mean, and what rounding left of the mean.
+DK_INLINE void add_deviations(
+  const float *x, int64_t stride, const int rows, const float *pivot, const float *mean, float *squares, float *rest,
+  const int count) {
+  lanes v[4], origin, centre, square, left;
+  lanes_load(&origin, pivot, count);
+  lanes_load(&centre, mean, count);
+  lanes_load(&square, squares, count);
+  lanes_load(&left, rest, count);
+  for (int j = 0; j < rows; ++j) {
+    lanes_load(&v[j], x + j * stride, count);
+    v[j] = v[j] - origin - centre;
+  }
+  square += rows == 4 ? (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]) : v[0] * v[0];
+  left += rows == 4 ? (v[0] + v[1]) + (v[2] + v[3]) : v[0];
+  lanes_store(squares, &square, count);
+  lanes_store(rest, &left, count);
+}
+
+// Mean and squared deviations of x - pivot; with a pivot among the values, differences keep their bits. What rounding
+// left of the mean is summed in the second pass: a mean near 0 of values far from it keeps its bits too.
 DK_CLONES static void statistics_blocks(void *context, size_t begin, size_t end) {
   const work *job = context;
   const int64_t C = job->channels;
+  const float *pivot = job->x;
   for (int64_t b = (int64_t)begin; b < (int64_t)end; ++b) {
     const int64_t first = b * job->block_rows;
     const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
+    const float *x = job->x + first * C;
     float *mean = job->partial + b * 3 * C, *squares = mean + C, *rest = squares + C;
-    for (int64_t c = 0; c < C; c += dk_lanes)
-      DK_WITH_COUNT(
-        C, c, block_moments(job->x + first * C + c, rows, C, job->x + c, mean + c, squares + c, rest + c, count));
+    memset(mean, 0, (size_t)(3 * C) * sizeof(float));
+    int64_t r = 0;
+    for (; r + 4 <= rows && C <= most_together; r += 4)
+      DK_EACH_CHANNELS(C, add_rows(x + r * C + c, C, 4, pivot + c, mean + c, count));
+    for (; r < rows; ++r) DK_EACH_CHANNELS(C, add_rows(x + r * C + c, C, 1, pivot + c, mean + c, count));
+    for (int64_t c = 0; c < C; ++c) mean[c] /= (float)rows;
+    for (r = 0; r + 4 <= rows; r += 4)
+      DK_EACH_CHANNELS(
+        C, add_deviations(x + r * C + c, C, 4, pivot + c, mean + c, squares + c, rest + c, count));
+    for (; r < rows; ++r)
+      DK_EACH_CHANNELS(
+        C, add_deviations(x + r * C + c, C, 1, pivot + c, mean + c, squares + c, rest + c, count));
+    for (int64_t c = 0; c < C; ++c) rest[c] /= (float)rows;
   }
 }
 
@@ -117,91 +133,101 @@ void dk_bn_statistics(int64_t rows, int64_t channels, const float *x, float *mea
 // v < 0 ? 0 : v lets NaN through, so that a broken step is seen in the loss.
 DK_INLINE lanes rectified(lanes v) { return v < 0 ? (lanes)0 : v; }
 
-DK_INLINE void normalise_rows(
-  const float *x, float *y, int64_t rows, int64_t stride, const float *mean, const float *scale, const float *shift,
-  const int relu, const int count) {
-  lanes m, a, b, v;
-  lanes_load(&m, mean, count);
-  lanes_load(&a, scale, count);
-  lanes_load(&b, shift, count);
-  for (int64_t r = 0; r < rows; ++r) {
-    lanes_load(&v, x + r * stride, count);
-    v = (v - m) * a + b;
-    if (relu) v = rectified(v);
-    lanes_store(y + r * stride, &v, count);
+// The gradient `g` behind an activation of `v`.
+DK_INLINE void pass_activation(lanes *g, lanes *v, const dk_after_norm after) {
+  lanes slope;
+  if (after == dk_then_relu) *g = *v > 0 ? *g : (lanes)0;
+  if (after == dk_then_silu) {
+    silu_both(v, &slope);
+    *g *= slope;
   }
 }
 
-DK_CLONES static void forward_blocks(void *context, size_t begin, size_t end) {
-  const work *job = context;
-  const int64_t C = job->channels;
-  for (int64_t block = (int64_t)begin; block < (int64_t)end; ++block) {
-    const int64_t first = block * job->block_rows;
-    const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
-    const float *x = job->x + first * C;
-    float *y = job->y + first * C;
-    for (int64_t c = 0; c < C; c += dk_lanes)
-      if (job->relu)
-        DK_WITH_COUNT(
-          C, c, normalise_rows(x + c, y + c, rows, C, job->mean + c, job->scale + c, job->shift + c, 1, count));
-      else
-        DK_WITH_COUNT(
-          C, c, normalise_rows(x + c, y + c, rows, C, job->mean + c, job->scale + c, job->shift + c, 0, count));
+// Calls `name(job, begin, end, after)` with what follows the norm as a constant.
+#define DK_DEFINE_BLOCKS(name)                                                     \
+  DK_CLONES static void name##_blocks(void *context, size_t begin, size_t end) {   \
+    const work *job = context;                                                     \
+    switch (job->after) {                                                          \
+      case dk_then_relu: name(job, begin, end, dk_then_relu); break;               \
+      case dk_then_silu: name(job, begin, end, dk_then_silu); break;               \
+      default: name(job, begin, end, dk_then_nothing); break;                      \
+    }                                                                              \
   }
+
+// The rows of blocks `begin..<end`.
+DK_INLINE void rows_of_blocks(const work *job, size_t begin, size_t end, int64_t *first, int64_t *last) {
+  *first = (int64_t)begin * job->block_rows;
+  *last = (int64_t)end * job->block_rows < job->rows ? (int64_t)end * job->block_rows : job->rows;
 }
+
+DK_INLINE void normalise(
+  const work *job, const float *x, float *y, int64_t c, const dk_after_norm after, const int count) {
+  lanes m, a, b, v, slope;
+  lanes_load(&m, job->mean + c, count);
+  lanes_load(&a, job->scale + c, count);
+  lanes_load(&b, job->shift + c, count);
+  lanes_load(&v, x + c, count);
+  v = (v - m) * a + b;
+  if (after == dk_then_relu) v = rectified(v);
+  if (after == dk_then_silu) silu_both(&v, &slope);
+  lanes_store(y + c, &v, count);
+}
+
+DK_INLINE void forward(const work *job, size_t begin, size_t end, const dk_after_norm after) {
+  const int64_t C = job->channels;
+  int64_t first, last;
+  rows_of_blocks(job, begin, end, &first, &last);
+  for (int64_t r = first; r < last; ++r)
+    DK_EACH_CHANNELS(C, normalise(job, job->x + r * C, job->y + r * C, c, after, count));
+}
+DK_DEFINE_BLOCKS(forward)
 
 void dk_bn_forward(
-  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, int relu,
+  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, dk_after_norm after,
   float *y) {
   work job = {
-    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .relu = relu, .x = x, .mean = mean,
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .mean = mean,
     .scale = scale, .shift = shift, .y = y,
   };
   run_blocks(&job, forward_blocks);
 }
 
-DK_INLINE void gradient_sums(
-  const float *x, const float *dy, int64_t rows, int64_t stride, const float *mean, const float *scale,
-  const float *shift, float *sum, float *centred, const int relu, const int count) {
-  lanes m, a, b, v, g, sums[2] = {0, 0}, products[2] = {0, 0};
-  lanes_load(&m, mean, count);
-  lanes_load(&a, scale, count);
-  lanes_load(&b, shift, count);
-  for (int64_t r = 0; r < rows; ++r) {
-    lanes_load(&v, x + r * stride, count);
-    lanes_load(&g, dy + r * stride, count);
+// Adds four rows' (or one row's) gradients, and these times what was normalised.
+DK_INLINE void add_gradients(
+  const work *job, int64_t at, const int rows, int64_t c, float *sums, float *products, const dk_after_norm after,
+  const int count) {
+  lanes m, a, b, v, g, z, sum, product;
+  lanes_load(&m, job->mean + c, count);
+  lanes_load(&a, job->scale + c, count);
+  lanes_load(&b, job->shift + c, count);
+  lanes_load(&sum, sums + c, count);
+  lanes_load(&product, products + c, count);
+  for (int j = 0; j < rows; ++j) {
+    lanes_load(&v, job->x + at + j * job->channels + c, count);
+    lanes_load(&g, job->dy + at + j * job->channels + c, count);
     v -= m;
-    if (relu) g = v * a + b > 0 ? g : (lanes)0;
-    sums[r & 1] += g;
-    products[r & 1] += g * v;
+    z = v * a + b;
+    pass_activation(&g, &z, after);
+    sum += g;
+    product += g * v;
   }
-  sums[0] += sums[1];
-  products[0] += products[1];
-  lanes_store(sum, sums, count);
-  lanes_store(centred, products, count);
+  lanes_store(sums + c, &sum, count);
+  lanes_store(products + c, &product, count);
 }
 
-DK_CLONES static void sums_blocks(void *context, size_t begin, size_t end) {
-  const work *job = context;
+DK_INLINE void sums(const work *job, size_t begin, size_t end, const dk_after_norm after) {
   const int64_t C = job->channels;
   for (int64_t block = (int64_t)begin; block < (int64_t)end; ++block) {
-    const int64_t first = block * job->block_rows;
-    const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
-    const float *x = job->x + first * C, *dy = job->dy + first * C;
+    int64_t first, last;
+    rows_of_blocks(job, (size_t)block, (size_t)block + 1, &first, &last);
     float *sum = job->partial + block * 2 * C, *centred = sum + C;
-    for (int64_t c = 0; c < C; c += dk_lanes)
-      if (job->relu)
-        DK_WITH_COUNT(
-          C, c,
-          gradient_sums(
-            x + c, dy + c, rows, C, job->mean + c, job->scale + c, job->shift + c, sum + c, centred + c, 1, count));
-      else
-        DK_WITH_COUNT(
-          C, c,
-          gradient_sums(
-            x + c, dy + c, rows, C, job->mean + c, job->scale + c, job->shift + c, sum + c, centred + c, 0, count));
+    memset(sum, 0, (size_t)(2 * C) * sizeof(float));
+    int64_t r = first;
+    for (; r + 4 <= last && C <= most_together; r += 4) DK_EACH_CHANNELS(C, add_gradients(job, r * C, 4, c, sum, centred, after, count));
+    for (; r < last; ++r) DK_EACH_CHANNELS(C, add_gradients(job, r * C, 1, c, sum, centred, after, count));
   }
 }
+DK_DEFINE_BLOCKS(sums)
 
 // Blocks are joined in their order, in float64.
 static void join(const work *job, float *sum, float *sum_centred) {
@@ -219,9 +245,9 @@ static void join(const work *job, float *sum, float *sum_centred) {
 
 void dk_bn_backward_sums(
   int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, int relu, float *sum, float *sum_centred) {
+  const float *shift, dk_after_norm after, float *sum, float *sum_centred) {
   work job = {
-    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .relu = relu, .x = x, .dy = dy,
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .dy = dy,
     .mean = mean, .scale = scale, .shift = shift,
   };
   job.partial = allocate(block_count(&job) * 2 * channels);
@@ -230,54 +256,35 @@ void dk_bn_backward_sums(
   free(job.partial);
 }
 
-DK_INLINE void gradient_rows(
-  const float *x, const float *dy, float *dx, int64_t rows, int64_t stride, const float *mean, const float *scale,
-  const float *shift, const float *slope, const float *offset, const int relu, const int count) {
-  lanes m, a, b, k, o, v, g;
-  lanes_load(&m, mean, count);
-  lanes_load(&a, scale, count);
-  lanes_load(&b, shift, count);
-  lanes_load(&k, slope, count);
-  lanes_load(&o, offset, count);
-  for (int64_t r = 0; r < rows; ++r) {
-    lanes_load(&v, x + r * stride, count);
-    lanes_load(&g, dy + r * stride, count);
-    v -= m;
-    if (relu) g = v * a + b > 0 ? g : (lanes)0;
-    g = a * g + (k * v + o);
-    lanes_store(dx + r * stride, &g, count);
-  }
+DK_INLINE void input_gradient(const work *job, int64_t at, int64_t c, const dk_after_norm after, const int count) {
+  lanes m, a, b, k, o, v, g, z;
+  lanes_load(&m, job->mean + c, count);
+  lanes_load(&a, job->scale + c, count);
+  lanes_load(&b, job->shift + c, count);
+  lanes_load(&k, job->slope + c, count);
+  lanes_load(&o, job->offset + c, count);
+  lanes_load(&v, job->x + at + c, count);
+  lanes_load(&g, job->dy + at + c, count);
+  v -= m;
+  z = v * a + b;
+  pass_activation(&g, &z, after);
+  g = a * g + (k * v + o);
+  lanes_store(job->dx + at + c, &g, count);
 }
 
-DK_CLONES static void input_blocks(void *context, size_t begin, size_t end) {
-  const work *job = context;
+DK_INLINE void input(const work *job, size_t begin, size_t end, const dk_after_norm after) {
   const int64_t C = job->channels;
-  for (int64_t block = (int64_t)begin; block < (int64_t)end; ++block) {
-    const int64_t first = block * job->block_rows;
-    const int64_t rows = job->rows - first < job->block_rows ? job->rows - first : job->block_rows;
-    const float *x = job->x + first * C, *dy = job->dy + first * C;
-    float *dx = job->dx + first * C;
-    for (int64_t c = 0; c < C; c += dk_lanes)
-      if (job->relu)
-        DK_WITH_COUNT(
-          C, c,
-          gradient_rows(
-            x + c, dy + c, dx + c, rows, C, job->mean + c, job->scale + c, job->shift + c, job->slope + c,
-            job->offset + c, 1, count));
-      else
-        DK_WITH_COUNT(
-          C, c,
-          gradient_rows(
-            x + c, dy + c, dx + c, rows, C, job->mean + c, job->scale + c, job->shift + c, job->slope + c,
-            job->offset + c, 0, count));
-  }
+  int64_t first, last;
+  rows_of_blocks(job, begin, end, &first, &last);
+  for (int64_t r = first; r < last; ++r) DK_EACH_CHANNELS(C, input_gradient(job, r * C, c, after, count));
 }
+DK_DEFINE_BLOCKS(input)
 
 void dk_bn_backward_input(
   int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, int relu, const float *slope, const float *offset, float *dx) {
+  const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx) {
   work job = {
-    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .relu = relu, .x = x, .dy = dy,
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .dy = dy,
     .mean = mean, .scale = scale, .shift = shift, .slope = slope, .offset = offset, .dx = dx,
   };
   run_blocks(&job, input_blocks);

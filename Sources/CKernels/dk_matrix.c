@@ -103,6 +103,19 @@ void dk_matrix_product_rounded(int64_t m, int64_t n, int64_t k, dk_operand a, dk
   dk_product_run(&product);
 }
 
+int dk_has_stacked_products(void) { return dk_has_products(); }
+
+void dk_stacked_product(int transpose_b, int64_t m, int64_t columns, const float *a, int64_t a_stride, int64_t count,
+                        int64_t piece, const float *const *pieces, float *c, const dk_after *after) {
+  const int64_t rows = count * piece;
+  const dk_stack stack = {pieces, piece, columns, transpose_b};
+  const dk_product product = {
+    .m = m, .n = transpose_b ? rows : columns, .k = transpose_b ? columns : rows, .alpha = 1, .c = c,
+    .stride = transpose_b ? rows : columns, .bfloat16 = halves, .after = after, .a = dk_strided_source(a, a_stride, 1),
+    .b = dk_stacked_source(&stack)};
+  dk_product_run(&product);
+}
+
 void dk_product_here(int halves, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                      int64_t as, const float *b, int64_t bs, float beta, float *c, int64_t cs) {
   if (m == 0 || n == 0) return;

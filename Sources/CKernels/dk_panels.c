@@ -197,7 +197,34 @@ static void pack_rounded(
   for (int i = 0; i < count; ++i) starts[i] = (const float *)(const void *)(start + i * s->line);
   dk_pack_lines(starts, count, pitch, (terms + 1) / 2, 0, to);
 }
+
+static void pack_stacked(
+  const dk_source *s, int64_t first, int count, int pitch, int64_t from, int64_t terms, int bfloat16, float *to) {
+  const dk_stack *stack = s->context;
+  if (stack->rows_are_lines) {
+    const float *starts[dk_tile_width];
+    for (int i = 0; i < count; ++i) {
+      const int64_t row = first + i;
+      starts[i] = stack->pieces[row / stack->piece] + row % stack->piece * stack->stride + from;
+    }
+    dk_pack_lines(starts, count, pitch, terms, bfloat16, to);
+    return;
+  }
+  // Blocks begin at multiples of 32 terms, and so do pieces: no pair is cut.
+  while (terms > 0) {
+    const int64_t row = from % stack->piece, some = stack->piece - row < terms ? stack->piece - row : terms;
+    const float *start = stack->pieces[from / stack->piece] + row * stack->stride + first;
+    pack_terms(0, start, stack->stride, count, pitch, some, bfloat16, to);
+    to += (bfloat16 ? some / 2 : some) * pitch;
+    from += some;
+    terms -= some;
+  }
+}
 #pragma clang attribute pop
+
+dk_source dk_stacked_source(const dk_stack *stack) {
+  return (dk_source){pack_stacked, 0, 0, 0, stack, stack->rows_are_lines ? 2 : 1};
+}
 
 dk_source dk_rounded_source(const uint16_t *base, int64_t line, int64_t term) {
   return (dk_source){pack_rounded, base, line, term, 0, line == 1 ? 1 : 2};

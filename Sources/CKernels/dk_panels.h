@@ -26,6 +26,15 @@ dk_source dk_strided_source(const float *base, int64_t line, int64_t term);
 /// The same of bfloat16 numbers; where terms are adjacent, there must be an even number of them.
 dk_source dk_rounded_source(const uint16_t *base, int64_t line, int64_t term);
 
+/// Matrices of the same shape, one above the other: `piece` rows each, a multiple of 32, of `stride` floats. Rows are lines,
+/// or terms of the sum.
+typedef struct {
+  const float *const *pieces;
+  int64_t piece, stride;
+  int rows_are_lines;
+} dk_stack;
+dk_source dk_stacked_source(const dk_stack *stack);
+
 /// Packs lines that begin at `starts` (null: a line of zeros), each with `terms` adjacent floats, to words from `to`.
 void dk_pack_lines(const float *const *starts, int count, int pitch, int64_t terms, int bfloat16, float *to);
 /// Packs `terms` terms that begin at `starts` (null: zeros), each with `count` adjacent lines; words of other lines are

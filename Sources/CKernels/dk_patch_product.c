@@ -4,7 +4,6 @@
 #include "dk_convolution_parts.h"
 #include "dk_copy.h"
 #include "dk_elementwise.h"
-#include "dk_parallel.h"
 #include "dk_product.h"
 #include "dnnl_engine.h"
 
@@ -130,47 +129,22 @@ static void pack_weights(
 
 static int64_t tap_count(const dk_conv *c) { return c->kernel[0] * c->kernel[1] * c->kernel[2]; }
 
-typedef struct {
-  const float *from;
-  float *to;
-  int64_t inner, taps;
-} transposition;
-
-// [out][in][tap] and [out][tap][in].
-static void by_tap(void *context, size_t begin, size_t end) {
-  const transposition *t = context;
-  for (size_t o = begin; o < end; ++o) {
-    const float *from = t->from + (int64_t)o * t->inner * t->taps;
-    float *to = t->to + (int64_t)o * t->inner * t->taps;
-    for (int64_t i = 0; i < t->inner; ++i)
-      for (int64_t k = 0; k < t->taps; ++k) to[k * t->inner + i] = from[i * t->taps + k];
-  }
-}
-
-static void by_channel(void *context, size_t begin, size_t end) {
-  const transposition *t = context;
-  for (size_t o = begin; o < end; ++o) {
-    const float *from = t->from + (int64_t)o * t->inner * t->taps;
-    float *to = t->to + (int64_t)o * t->inner * t->taps;
-    for (int64_t i = 0; i < t->inner; ++i)
-      for (int64_t k = 0; k < t->taps; ++k) to[i * t->taps + k] = from[k * t->inner + i];
-  }
-}
-
 const float *dk_weights_by_tap(const dk_conv *c, const float *w) {
   const int64_t inner = c->in_channels / c->groups, taps = tap_count(c);
   if (taps == 1 || inner == 1) return w;
   float *to = dk_scratch_of(dk_scratch_weights, (size_t)(c->out_channels * inner * taps) * sizeof(float));
   if (!to) abort();
-  transposition t = {w, to, inner, taps};
-  dk_parallel((size_t)c->out_channels, (size_t)(1 + 65536 / (inner * taps)), 1, &t, by_tap);
+  const int64_t shape[3] = {c->out_channels, taps, inner}, from[3] = {inner * taps, 1, taps},
+                dense[3] = {inner * taps, inner, 1};
+  dk_copy_strided(3, shape, w, from, to, dense, sizeof(float));
   return to;
 }
 
 void dk_weights_by_channel(const dk_conv *c, const float *sums, float *dw) {
   const int64_t inner = c->in_channels / c->groups, taps = tap_count(c);
-  transposition t = {sums, dw, inner, taps};
-  dk_parallel((size_t)c->out_channels, (size_t)(1 + 65536 / (inner * taps)), 1, &t, by_channel);
+  const int64_t shape[3] = {c->out_channels, inner, taps}, from[3] = {inner * taps, 1, inner},
+                dense[3] = {inner * taps, taps, 1};
+  dk_copy_strided(3, shape, sums, from, dw, dense, sizeof(float));
 }
 
 // The windows of a convolution over `x`. With few channels the input is copied once with its padding, so that a row of

@@ -15,6 +15,7 @@ import Testing
   @Test(arguments: shapes, [true, false])
   func `with ReLU is the plain norm, then ReLU`(_ shape: [Int], _ training: Bool) {
     expectSame(shape, training, .relu) { relu($0) }
+    expectSame(shape, training, .silu) { silu($0) }
   }
 
   @Test(arguments: [[2, 17, 5, 7], [2, 32, 4, 6], [1, 3, 2, 2], [3, 24, 9, 3]], [true, false])
@@ -63,7 +64,7 @@ import Testing
     var values = testValues([2, 3, 4, 4]).floats()
     values[5] = .nan
     let x = Variable(Tensor(values, shape: [2, 3, 4, 4]))
-    for after in [AfterNorm.identity, .relu, .reluMaxPool2] {
+    for after in [AfterNorm.identity, .relu, .silu, .reluMaxPool2] {
       #expect(!batchNorm(x, weight: nil, bias: nil, eps: 1e-5, then: after).output.value.isFinite)
     }
   }

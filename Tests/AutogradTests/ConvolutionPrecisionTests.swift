@@ -66,8 +66,12 @@ import Testing
   @Test(arguments: shapes) func `have the same bits every time`(_ s: Shape) {
     let (x, w) = (testValues(s.x, 1), testValues(s.w, 2))
     for precision in [ComputePrecision.float32, .bfloat16] {
+      // Our own kernels give the same for any number of threads, too; the library's may not.
+      let isOwn = precision == .bfloat16 && ComputePrecision.hasBFloat16 && s.x[1] % 32 == 0 && s.w[0] % 32 == 0
       let runs = [2, 1, 2].map { threads in
-        ComputeThreads.with(precision == .bfloat16 ? threads : 2) { Self.results(s, x, w, Tensor(zeros: [0]), precision).map { $0.floats() } }
+        ComputeThreads.with(isOwn ? threads : 2) {
+          Self.results(s, x, w, Tensor(zeros: [0]), precision).map { $0.floats() }
+        }
       }
       #expect(runs.allSatisfy { $0 == runs[0] })
     }

@@ -43,44 +43,17 @@ public func scaledDotProductAttention(
   precondition(
     qs.count == 4 && ks.count == 4 && vs.count == 4 && qs[..<2] == ks[..<2] && qs[..<2] == vs[..<2] && qs[3] == ks[3]
       && ks[2] == vs[2], "attention: q \(qs), k \(ks), v \(vs)")
-  let (B, heads, N, M) = (qs[0], qs[1], qs[2], ks[2])
-  let added = mask.map { additive($0).broadcast(to: [B, heads, N, M]) }
-  let (qv, kv, vv) = (withRows(q.value), withRows(k.value), withRows(v.value))
-  let scale = scale ?? 1 / Float(max(1, qs[3])).squareRoot()
-
-  // Everything but the pointers.
-  var call = dk_attention()
-  (call.batch, call.heads, call.queries, call.keys) = (Int64(B), Int64(heads), Int64(N), Int64(M))
-  (call.width, call.value_width) = (Int64(qs[3]), Int64(vs[3]))
-  (call.scale, call.causal) = (scale, causal ? 1 : 0)
-  if let added {
-    let s = added.layout.strides.map(Int64.init)
-    call.mask_strides = (s[0], s[1], s[2], s[3])
-  }
-  if dropout > 0 {
-    let words = random.reserve(blocks: B * heads * N * ((M + 3) / 4))
-    (call.threshold, call.kept) = (UInt32((Double(dropout) * 0x1p32).rounded()), 1 / (1 - dropout))
-    (call.chance_key, call.chance_lane, call.chance_position) = (words.key, words.lane, words.position)
-  }
-  let frame = call
-
-  let order = Layout(shape: [B, heads, N, vs[3]], strides: headStrides(heads, N, vs[3]))
-  var logSums = Tensor(zeros: [0])
-  let y = Tensor(layout: order) { y in
-    guard let y = y.baseAddress, M > 0 else { return y.update(repeating: 0) }
-    logSums = Tensor([B, heads, N]) { sums in
-      withCall(frame, qv, kv, vv, added) { call in
-        var call = call
-        dk_attention_forward(&call, y, strides(order), sums.baseAddress!)
-      }
-    }
-  }
+  // Each query's words begin anew at a multiple of four.
+  let words = qs[0] * qs[1] * qs[2] * ((ks[2] + 3) / 4 * 4)
+  let call = AttentionCall(
+    q.value, k.value, v.value, mask: mask, causal: causal, scale: scale,
+    dropout: dropout > 0 ? DropoutMask(count: words, rate: dropout, random: &random) : nil)
+  let (y, logSums) = call.forward()
   let needs = (q: q.needsGradient, k: k.needsGradient, v: v.needsGradient)
-  return Tape.record(y, [q, k, v]) { [logSums] g in
-    guard y.count > 0, M > 0 else {
+  return Tape.record(y, [q, k, v]) { g in
+    guard y.count > 0, ks[2] > 0 else {
       return [needs.q ? Tensor(zeros: qs) : nil, needs.k ? Tensor(zeros: ks) : nil, needs.v ? Tensor(zeros: vs) : nil]
     }
-    let g = withRows(g)
     // Gradients in the memory order of a projection's output, [B, N, heads, D].
     let layouts = [qs, ks, vs].map { Layout(shape: $0, strides: headStrides($0[1], $0[2], $0[3])) }
     var results = [Tensor?](repeating: nil, count: 3)
@@ -95,21 +68,76 @@ public func scaledDotProductAttention(
         }
         return
       }
-      withCall(frame, qv, kv, vv, added) { call in
-        y.withStridedFloats { o in
-          g.withStridedFloats { g0 in
-            logSums.withFloats { sums in
-              var call = call
-              dk_attention_backward(
-                &call, headView(o, y.layout), sums.baseAddress!, headView(g0, g.layout), pointers[0],
-                strides(layouts[0]), pointers[1], strides(layouts[1]), pointers[2], strides(layouts[2]))
-            }
+      call.backward(y, logSums, g, into: pointers, layouts.map(strides))
+    }
+    fill(0)
+    return results
+  }
+}
+
+/// Attention of given queries, keys and values, all `[B, heads, N or M, D]` in any memory order with adjacent rows.
+struct AttentionCall {
+  private let q, k, v: Tensor
+  private let mask: Tensor?
+  private let order: Layout
+  private let frame: dk_attention  // everything but the pointers
+
+  init(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, mask: Tensor?, causal: Bool, scale: Float? = nil,
+    dropout: DropoutMask? = nil
+  ) {
+    let (B, heads, N, M, D, W) = (q.shape[0], q.shape[1], q.shape[2], k.shape[2], q.shape[3], v.shape[3])
+    (self.q, self.k, self.v) = (withRows(q), withRows(k), withRows(v))
+    let added = mask.map { additive($0).broadcast(to: [B, heads, N, M]) }
+    self.mask = added
+    order = Layout(shape: [B, heads, N, W], strides: headStrides(heads, N, W))
+    var frame = dk_attention()
+    (frame.batch, frame.heads, frame.queries, frame.keys) = (Int64(B), Int64(heads), Int64(N), Int64(M))
+    (frame.width, frame.value_width) = (Int64(D), Int64(W))
+    (frame.scale, frame.causal) = (scale ?? 1 / Float(max(1, D)).squareRoot(), causal ? 1 : 0)
+    if let added {
+      let s = added.layout.strides.map(Int64.init)
+      frame.mask_strides = (s[0], s[1], s[2], s[3])
+    }
+    if let dropout {
+      (frame.threshold, frame.kept) = (dropout.threshold, dropout.scale)
+      (frame.chance_key, frame.chance_lane, frame.chance_position) = dropout.words
+    }
+    self.frame = frame
+  }
+
+  /// The result, which lies in memory as `[B, N, heads, W]`, and the logarithms of the sums.
+  func forward() -> (y: Tensor, logSums: Tensor) {
+    var logSums = Tensor(zeros: [0])
+    let y = Tensor(layout: order) { y in
+      guard let y = y.baseAddress, frame.keys > 0 else { return y.update(repeating: 0) }
+      logSums = Tensor(Array(order.shape.prefix(3))) { sums in
+        withCall(frame, q, k, v, mask) { call in
+          var call = call
+          dk_attention_forward(&call, y, strides(order), sums.baseAddress!)
+        }
+      }
+    }
+    return (y, logSums)
+  }
+
+  /// Writes the gradients of q, k and v, of those that have a place; `steps` are distances along `[B, heads, N]`.
+  func backward(
+    _ y: Tensor, _ logSums: Tensor, _ g: Tensor, into places: [UnsafeMutablePointer<Float>?], _ steps: [[Int64]]
+  ) {
+    let g = withRows(g)
+    withCall(frame, q, k, v, mask) { call in
+      y.withStridedFloats { o in
+        g.withStridedFloats { g0 in
+          logSums.withFloats { sums in
+            var call = call
+            dk_attention_backward(
+              &call, headView(o, y.layout), sums.baseAddress!, headView(g0, g.layout), places[0], steps[0], places[1],
+              steps[1], places[2], steps[2])
           }
         }
       }
     }
-    fill(0)
-    return results
   }
 }
 

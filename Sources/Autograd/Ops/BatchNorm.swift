@@ -7,8 +7,18 @@ public enum AfterNorm: Sendable, Hashable {
   case identity
   /// max(0, y)
   case relu
+  /// y σ(y)
+  case silu
   /// max(0, y), then the largest of each 2x2 square; an odd last row or column is left out. Images only.
   case reluMaxPool2
+
+  fileprivate var kernel: dk_after_norm {
+    switch self {
+    case .identity: dk_then_nothing
+    case .relu, .reluMaxPool2: dk_then_relu
+    case .silu: dk_then_silu
+    }
+  }
 }
 
 /// Mean and variance per channel of one batch.
@@ -125,7 +135,7 @@ private func forward(
       input.withFloats {
         dk_bn_forward(
           Int64($0.count / shape[1]), Int64(shape[1]), $0.baseAddress, norm.mean, norm.scale, norm.shift,
-          after == .relu ? 1 : 0, y.baseAddress)
+          after.kernel, y.baseAddress)
       }
     }
     return (y, nil)
@@ -162,7 +172,7 @@ private func sums(
     guard let winners else {
       return input.withFloats {
         dk_bn_backward_sums(
-          rows, Int64(C), $0.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift, after == .relu ? 1 : 0,
+          rows, Int64(C), $0.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift, after.kernel,
           &sum, &products)
       }
     }
@@ -189,7 +199,7 @@ private func inputGradient(
         guard let winners else {
           return dk_bn_backward_input(
             Int64(x.count) / C, C, x.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift,
-            after == .relu ? 1 : 0, slope, offset, dx.baseAddress)
+            after.kernel, slope, offset, dx.baseAddress)
         }
         winners.place.withBytes { place in
           dk_bn_pool_backward_input(

@@ -1,26 +1,29 @@
-// Batch norm over channels-last buffers: [rows, channels], rows being all samples and positions. With ReLU, and with
-// ReLU and a 2x2 max pool, in the same pass over memory. Sums are taken over fixed blocks of rows and joined in order,
+// Batch norm over channels-last buffers: [rows, channels], rows being all samples and positions. With ReLU or
+// SiLU, and with ReLU and a 2x2 max pool, in the same pass over memory. Sums are taken over fixed blocks of rows and joined in order,
 // so that results do not depend on the number of threads.
 #pragma once
 #include <stdint.h>
 
+/// What follows a norm in the same pass.
+typedef enum { dk_then_nothing, dk_then_relu, dk_then_silu } dk_after_norm;
+
 /// Mean and biased variance of every channel. Exact two-pass sums inside blocks, joined in float64.
 void dk_bn_statistics(int64_t rows, int64_t channels, const float *x, float *mean, float *variance);
 
-/// y = (x - mean) scale + shift, then max(0, y) if `relu`.
+/// y = f((x - mean) scale + shift), where f is what follows.
 void dk_bn_forward(
-  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, int relu,
+  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, dk_after_norm after,
   float *y);
 
-/// Sums over rows of g and of g (x - mean), g being dy where the ReLU (if any) let x through.
+/// Sums over rows of g and of g (x - mean), g being dy times the slope of what follows.
 void dk_bn_backward_sums(
   int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, int relu, float *sum, float *sum_centred);
+  const float *shift, dk_after_norm after, float *sum, float *sum_centred);
 
 /// dx = scale g + slope (x - mean) + offset.
 void dk_bn_backward_input(
   int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, int relu, const float *slope, const float *offset, float *dx);
+  const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx);
 
 /// Batch norm, ReLU and max pool of 2x2 with stride 2 over [batch, height, width, channels]; an odd last row or column
 /// is left out. `winner` (0 to 3, row first; 4 where the ReLU is shut) and `centred` (x - mean of the winner) are what

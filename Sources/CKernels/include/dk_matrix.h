@@ -45,6 +45,12 @@ typedef struct {
 void dk_matrix_product_rounded(int64_t m, int64_t n, int64_t k, dk_operand a, dk_operand b, float *c, int64_t c_stride,
                                const dk_after *after);
 
+// a · B or a · Bᵀ under the thread's setting, where B is `count` matrices of `piece` rows, a multiple of 32, one above the
+// other: B is [count · piece, columns], row-major without gaps. Only where `dk_has_stacked_products()`.
+int dk_has_stacked_products(void);
+void dk_stacked_product(int transpose_b, int64_t m, int64_t columns, const float *a, int64_t a_stride, int64_t count,
+                        int64_t piece, const float *const *pieces, float *c, const dk_after *after);
+
 // `batch` products of the same shape; `*_step` is the distance between consecutive matrices (0: the same one).
 void dk_matrix_product_batch(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
                              float alpha, const float *a, int64_t a_stride, int64_t a_step, const float *b,

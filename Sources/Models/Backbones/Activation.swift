@@ -1,4 +1,5 @@
 import Autograd
+import NN
 import Tensor
 
 /// An activation by the name that a `config.json` gives it.
@@ -41,4 +42,13 @@ enum Activation: String, CaseIterable {
   }
 
   func callAsFunction(_ x: Variable) -> Variable { map(x, operation) }
+
+  /// The function of a batch norm's result, in the norm's own pass where it can.
+  func after(_ norm: BatchNorm, _ x: Variable, _ pass: Pass) -> Variable {
+    switch operation {
+    case .relu: norm(x, pass, then: .relu)
+    case .silu: norm(x, pass, then: .silu)
+    default: self(norm(x, pass))
+    }
+  }
 }

@@ -106,8 +106,8 @@ struct EfficientNet: ImageBackbone {
     /// `[B, C, H, W]` → `[B, C', H', W']`
     func callAsFunction(_ input: Variable, _ pass: Pass) -> Variable {
       var x = input
-      if let expand { x = activation(expand.norm(expand.convolution(x, pass), pass)) }
-      x = gate(activation(depthwise.norm(depthwise.convolution(x, pass), pass)), pass)
+      if let expand { x = activation.after(expand.norm, expand.convolution(x, pass), pass) }
+      x = gate(activation.after(depthwise.norm, depthwise.convolution(x, pass), pass), pass)
       x = project.norm(project.convolution(x, pass), pass)
       return isResidual ? input + dropout(x, rate: pass.dropPath ?? dropRate, pass) : x
     }
@@ -192,9 +192,9 @@ struct EfficientNet: ImageBackbone {
 
   /// `[B, C, H, W]` → `[B, D, H/32, W/32]`
   private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
-    var x = activation(stem.norm(stem.convolution(pixels, pass), pass))
+    var x = activation.after(stem.norm, stem.convolution(pixels, pass), pass)
     for block in blocks { x = pass.block(x) { block($0, $1) } }
-    return activation(top.norm(top.convolution(x, pass), pass))
+    return activation.after(top.norm, top.convolution(x, pass), pass)
   }
 
   private func pooled(_ map: Variable) -> Variable {

@@ -46,9 +46,16 @@ public struct MultiHeadAttention {
     residual: Variable? = nil
   ) -> Variable {
     let (B, N, dim) = (x.shape[0], x.shape[1], x.shape[2])
-    func split(_ x: Variable) -> Variable { transpose(reshape(x, [B, N, heads, dim / heads]), 1, 2) }
     // An experiment's own rate is for networks that drop weights at all.
     let rate = pass.training && dropoutRate > 0 ? pass.dropout ?? dropoutRate : 0
+    if rate == 0, projectsTogether(width: dim) {
+      let maps = [query, key, value]
+      let mixed = selfAttention(
+        x, weights: maps.map { pass[$0.weight] }, biases: maps.map { $0.bias.map { pass[$0] } }, heads: heads,
+        mask: mask, causal: causal)
+      return output(mixed, pass, scale: scale, residual: residual)
+    }
+    func split(_ x: Variable) -> Variable { transpose(reshape(x, [B, N, heads, dim / heads]), 1, 2) }
     let mixed = scaledDotProductAttention(
       split(query(x, pass)), split(key(x, pass)), split(value(x, pass)), mask: mask, causal: causal, dropout: rate,
       random: &pass.random)

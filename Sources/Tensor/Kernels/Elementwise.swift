@@ -118,6 +118,17 @@ extension Tensor {
       rest.removeLast()
     }
     let isRow = columns == other.count && rest.allSatisfy { view.strides[$0] == 0 }
+    // The same for each index of leading axes: a row of its own, for each sample for instance.
+    var (repeats, samples) = (1, 1)
+    while let axis = rest.last, view.strides[axis] == 0 {
+      repeats *= shape[axis]
+      rest.removeLast()
+    }
+    while let axis = rest.last, view.strides[axis] == columns * samples {
+      samples *= shape[axis]
+      rest.removeLast()
+    }
+    let isRowEach = !isRow && rest.isEmpty && columns >= 8 && columns * samples == other.count
     // Leading axes along which it varies densely, all after them constant: a column.
     var inner = 1
     rest = order[...]
@@ -132,12 +143,18 @@ extension Tensor {
       step *= shape[axis]
     }
     isColumn = isColumn && step == other.count
-    guard isRow || isColumn else { return nil }
+    guard isRow || isColumn || isRowEach else { return nil }
     return Tensor(layout: layout.withoutOffset) { y in
       withFloats { a in
         other.withStridedFloats { b in
           if isRow {
             dk_combine_row(op.kernel, a.baseAddress!, b, y.baseAddress!, count / columns, columns)
+          } else if isRowEach {
+            for sample in 0..<samples {
+              let start = sample * repeats * columns
+              dk_combine_row(
+                op.kernel, a.baseAddress! + start, b + sample * columns, y.baseAddress! + start, repeats, columns)
+            }
           } else {
             dk_combine_column(op.kernel, a.baseAddress!, b, y.baseAddress!, count / inner, inner)
           }

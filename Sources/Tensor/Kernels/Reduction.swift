@@ -29,6 +29,7 @@ extension Tensor {
     let count = result.reduce(1, *)
     let others = self.count / max(1, count)
     guard self.count > 0 else { return Tensor(zeros: named) }
+    if let fast = sumsBetween(kept, summed) { return Tensor(fast, shape: named) }
     let last = permuted(kept + summed.sorted())
     let first = permuted(summed.sorted() + kept)
     let sumsColumns = last.layout.isContiguous || (!first.layout.isContiguous && count < 16)
@@ -42,6 +43,27 @@ extension Tensor {
       }
     }
     return values.reshaped(named)
+  }
+
+  // Kept axes before and behind the summed ones in memory, as of channels-last images: rows are summed where they lie.
+  private func sumsBetween(_ kept: [Int], _ summed: Set<Int>) -> [Float]? {
+    guard layout.isDense else { return nil }
+    let order = shape.indices.filter { shape[$0] != 1 }.sorted { layout.strides[$0] > layout.strides[$1] }
+    guard order.filter({ !summed.contains($0) }) == kept.filter({ shape[$0] != 1 }),
+      let first = order.firstIndex(where: summed.contains), let end = order.lastIndex(where: summed.contains),
+      first > 0, order[first...end].allSatisfy(summed.contains)
+    else { return nil }
+    let length = { (axes: ArraySlice<Int>) in axes.reduce(1) { $0 * self.shape[$1] } }
+    let (outer, rows, columns) = (length(order[..<first]), length(order[first...end]), length(order[(end + 1)...]))
+    guard columns >= 8 else { return nil }
+    return withFloats { x in
+      [Float](unsafeUninitializedCapacity: outer * columns) { y, count in
+        for index in 0..<outer {
+          dk_sum_rows(x.baseAddress! + index * rows * columns, y.baseAddress! + index * columns, rows, columns)
+        }
+        count = outer * columns
+      }
+    }
   }
 
   /// The sum of each column of a dense matrix, of floats or bfloat16 numbers: `[rows, columns]` → `[columns]`.

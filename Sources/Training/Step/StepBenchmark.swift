@@ -117,7 +117,8 @@ public struct StepBenchmark: Sendable {
       model: architecture.name, batch: batch, threads: threads, precision: precision.rawValue,
       mode: infers ? "infer" : "train",
       stepMilliseconds: (time * 1e5).rounded() / 100,
-      processorMilliseconds: (processor * 1e5).rounded() / 100, samplesPerSecond: (Double(batch) / time * 100).rounded() / 100,
+      processorMilliseconds: (processor * 1e5).rounded() / 100,
+      samplesPerSecond: (Double(batch) / time * 100).rounded() / 100,
       parameters: store.parameterCount, logicalShards: logicalShards, peakMemory: Self.peakMemory())
   }
 

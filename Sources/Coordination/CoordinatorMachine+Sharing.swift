@@ -22,9 +22,10 @@ extension CoordinatorMachine {
   func left(of attempt: AttemptRecord, _ now: Milliseconds) -> Milliseconds? {
     let job = jobs[attempt.job]!
     if let pace = attempt.pace.milliseconds {
-      // Others may have stopped early.
-      let steps = min(attempt.steps, paces[job.family]?.usualSteps ?? attempt.steps)
-      return Int(pace * Double(max(0, steps - attempt.pace.step)))
+      // Others may have stopped early; a job that has more steps than they had may go on to its last.
+      var steps = paces[job.family]?.usualSteps ?? attempt.steps
+      if steps <= attempt.pace.step { steps = attempt.steps }
+      return Int(pace * Double(max(1, min(steps, attempt.steps) - attempt.pace.step)))
     }
     // A job that takes longer than others did is as good as done, but never quite.
     return estimates.usual(family: job.family).map { max($0 - (now - attempt.started), $0 / 10) }

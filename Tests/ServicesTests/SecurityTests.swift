@@ -187,6 +187,12 @@ private func contains(_ bytes: [UInt8], _ word: [UInt8]) -> Bool { Data(bytes).r
 
 /// A plain TCP connection to a port of this machine.
 private func connection(to port: UInt16) -> Int32 {
+  guard let handle = connection(ifListening: port) else { preconditionFailure("no connection to port \(port)") }
+  return handle
+}
+
+/// The same, or nil where nobody listens (any more).
+private func connection(ifListening port: UInt16) -> Int32? {
   let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
@@ -197,7 +203,10 @@ private func connection(to port: UInt16) -> Int32 {
       connect(handle, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
     }
   }
-  precondition(result == 0, "no connection to port \(port)")
+  guard result == 0 else {
+    close(handle)
+    return nil
+  }
   return handle
 }
 
@@ -234,7 +243,11 @@ private final class Relay: Sendable {
     while true {
       let near = Glibc.accept(listener, nil, nil)
       guard near >= 0 else { return }
-      let far = connection(to: target)
+      // A caller that comes back when the target has gone is told so.
+      guard let far = connection(ifListening: target) else {
+        close(near)
+        continue
+      }
       for (from, to) in [(near, far), (far, near)] {
         startComputeThread(named: "relay") { self.pass(from, to, isToTarget: from == near) }
       }

@@ -127,7 +127,7 @@ import Testing
     // Model files of inputs without preparation have the bytes that they always had.
     #expect(!(try canonicalJSON(frames)).contains("faces"))
     #expect(!(try canonicalJSON(Preprocessing.logMel(.init()))).contains("trim"))
-    #expect(frames.cacheKey == "frames-2x32-r1")
+    #expect(frames.cacheKey == "frames-2x32-r\(SampleCache.revision)")
     var keys = [frames.cacheKey, prepared.cacheKey]
     for change in [
       { $0.margin = 0.2 }, { $0.size = 128 }, { $0.align = false }, { $0.crop = .mouth }, { $0.missing = .frame },

@@ -30,8 +30,10 @@ extension RunAnalysis {
     {
       let own = (byModel[model] ?? []).filter { scopes[$0.fold]?.repetition ?? 0 == 0 }
       for fold in isSplit ? Set(own.map(\.fold)).sorted().map(Optional.init) : [nil] {
-        for set in sets {
-          let tested = own.filter { $0.dataset == set && (fold == nil || $0.fold == fold) }
+        // A kind that was left out is one thing, of whatever data sets.
+        for part in report.foldProtocol == "leave-one-type-out" ? [sets] : sets.map({ [$0] }) {
+          let set = part.joined(separator: " + ")
+          let tested = own.filter { part.contains($0.dataset) && (fold == nil || $0.fold == fold) }
           guard !tested.isEmpty else { continue }
           let scope = fold.flatMap { scopes[$0] }
           let trained = scope?.trainedOn ?? sets

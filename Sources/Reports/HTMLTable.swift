@@ -25,7 +25,7 @@ struct HTMLTable {
           let text = row.cells[column].replacing(/<[^>]*>/, with: "").replacing("&lt; ", with: "")
           return text.first.map { "0123456789+-–−[".contains($0) } ?? true || row.cells[column].contains("undefined")
         }
-        && !rows.allSatisfy { $0.cells[column].isEmpty }
+        && !rows.allSatisfy { $0.cells[column].replacing(/<[^>]*>/, with: "").isEmpty }
     }
     let attribute = { (column: Int) in numeric[column] ? " class=\"n\"" : "" }
     let head =

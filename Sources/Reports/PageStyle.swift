@@ -6,9 +6,9 @@ enum PageStyle {
   static let css = """
 
     :root{--paper:#fbfbfa;--card:#fff;--ink:#20252c;--soft:#626b77;--line:#e2e5e9;--accent:#6d45a8;--warn:#b3372f;
-    --good:#24784f;--heat:109,69,168;color-scheme:light dark}
+    --good:#24784f;--heat:109,69,168;--shade:rgba(32,37,44,.22);color-scheme:light dark}
     @media (prefers-color-scheme:dark){:root{--paper:#14171b;--card:#1b1f25;--ink:#e4e7eb;--soft:#9aa4b1;--line:#2d333b;
-    --accent:#b596e6;--warn:#f08b80;--good:#6cc79a;--heat:150,112,208}}
+    --accent:#b596e6;--warn:#f08b80;--good:#6cc79a;--heat:150,112,208;--shade:rgba(0,0,0,.6)}}
     *{box-sizing:border-box}html{-webkit-text-size-adjust:100%}
     body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
     "Noto Sans","DejaVu Sans",sans-serif}
@@ -28,7 +28,11 @@ enum PageStyle {
     .tile small{color:var(--soft)}
     .remarks{margin:1rem 0;padding:.8rem 1rem .8rem 2rem;background:var(--card);border:1px solid var(--line);
     border-left:3px solid var(--accent);border-radius:6px}.remarks li{margin:.2rem 0}
-    .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
+    .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px;background:
+    linear-gradient(90deg,var(--card) 60%,transparent) 0 0/2.2rem 100% no-repeat local,
+    linear-gradient(270deg,var(--card) 60%,transparent) 100% 0/2.2rem 100% no-repeat local,
+    linear-gradient(90deg,var(--shade),transparent) 0 0/.8rem 100% no-repeat scroll,
+    linear-gradient(270deg,var(--shade),transparent) 100% 0/.8rem 100% no-repeat scroll,var(--card)}
     .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:0 1rem;align-items:start}
     table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
     th,td{padding:.42rem .6rem;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
@@ -75,6 +79,6 @@ enum PageStyle {
     body = body.replacing("font-family=\"DejaVu Sans\"", with: "font-family=\"DejaVu Sans,Verdana,sans-serif\"")
     return "<svg viewBox=\"0 0 \(figure.width) \(figure.height)\" xmlns=\"http://www.w3.org/2000/svg\" "
       + "xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\" aria-label=\"\(escaped(figure.caption))\" "
-      + "style=\"max-width:\(figure.width)px;min-width:\(min(figure.width, 500))px\">" + body
+      + "style=\"max-width:\(figure.width)px;\(figure.width > 700 ? "min-width:600px" : "")\">" + body
   }
 }

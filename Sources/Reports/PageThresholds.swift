@@ -93,9 +93,9 @@ extension Page {
             ], group: name, key: [entry.name, "none", name, "\(bin.index)"])
         }
       }
-      text += "<details><summary>Reliability of \(escaped(entry.name))</summary>\(table.html)</details>"
+      text += "<h3>\(escaped(entry.name))</h3>" + table.html
     }
-    return text
+    return text.isEmpty ? "" : "<details><summary>The bins behind the diagrams</summary>\(text)</details>"
   }
 
   private var foldNumbers: [Int] { Set(analysis.entries.flatMap { $0.folds.map(\.fold) }).sorted() }

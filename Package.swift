@@ -56,7 +56,7 @@ let packages: [String: Package.Dependency] = [
   "ArgumentParser": .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
 ]
 
-let table = layers + [("unmask", layers.map(\.name) + ["ArgumentParser"])]
+let table = layers + [("unmask", layers.map(\.name) + ["ArgumentParser", "Logging"])]
 let endToEnd = "EndToEndTests"
 
 // What a target needs, itself included, by the table above.

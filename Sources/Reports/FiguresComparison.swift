@@ -90,7 +90,7 @@ extension Figures {
       set grid xtics ytics ls 99
       set xlabel 'share of real items called fake (FPR)'
       set ylabel 'share of fakes found (TPR)'
-      set key outside right center Left reverse samplen 1.8 spacing 1.2 font ',11'
+      set key outside right center Left reverse samplen 2.5 spacing 1.25
       set arrow from 0,0 to 1,1 nohead lc rgb '#9aa1ab' dt 2
       plot \(plots.joined(separator: ", \\\n  "))
       """
@@ -99,16 +99,19 @@ extension Figures {
       caption:
         "ROC curves averaged over the folds' test parts (at equal FPR), with the mean area. Single-modality models are judged by "
         + "their own modality's label, fusions by the sample's.",
-      width: 600, height: 400, script: script, blocks: blocks)
+      width: 820, height: 520, script: script, blocks: blocks)
   }
 
   /// Decisions of all folds at their own thresholds.
   var confusions: Figure? {
     let entries = analysis.entries.filter { $0.role != .baseline }
     guard !entries.isEmpty else { return nil }
-    let columns = entries.count == 4 ? 2 : min(entries.count, 3)
+    // The fewest empty places; up to five in a row.
+    let columns =
+      entries.count <= 5
+      ? entries.count : [4, 5, 3].min { a, b in (a - entries.count % a) % a < (b - entries.count % b) % b }!
     let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(176 * columns + 60), Double(190 * rows + 20))
+    let (width, height) = (Double(230 * columns + 60), Double(225 * rows + 10))
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -118,7 +121,7 @@ extension Figures {
           [0, 1].map { call in
             let count = entry.confusion.counts[truth][call]
             let share = support[truth] == 0 ? 0 : Double(count) / Double(support[truth])
-            let colour = share > 0.7 ? 0xFFFFFF : 0x20262E
+            let colour = share > 0.55 ? 0xFFFFFF : 0x20262E
             return "\(call) \(truth) \(number(share, 4)) \(count) \(number(share * 100, 0)) \(colour)"
           }
         })

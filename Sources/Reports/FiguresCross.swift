@@ -37,12 +37,11 @@ extension Figures {
     let across = min(panels.count, 3)
     let down = (panels.count + across - 1) / across
     let longest = panels.flatMap(\.rows).map(\.count).max()!
-    let margin = Double(min(max(8 * longest + (panels.count > 1 ? 16 : 34), 58), 240))
-    let panelWidth = Double(max(82 * first.columns.count, 150))
+    let margin = Double(min(max(7 * longest + 34, 70), 230))
+    let panelWidth = Double(max(96 * first.columns.count, 190))
     let panelHeight = Double(52 * first.rows.count)
     let width = Double(across) * (panelWidth + margin) + 20
-    let (above, below) = (panels.count > 1 ? 40.0 : 16.0, panels.count > 1 ? 30.0 : 36.0)
-    let height = Double(down) * (panelHeight + above + below) + (panels.count > 1 ? 22 : 0)
+    let height = Double(down) * (panelHeight + 84)
     let names = ["cross-dataset": "trained on", "leave-one-type-out": "left out", "leave-one-dataset-out": "left out"]
     var blocks: [[String]] = []
     var plots: [String] = []
@@ -59,7 +58,7 @@ extension Figures {
         })
       let (column, row) = (Double(index % across), Double(index / across))
       let left = (column * (panelWidth + margin) + margin) / width
-      let top = 1 - (row * (panelHeight + above + below) + above) / height
+      let top = 1 - (row * (panelHeight + 84) + 30) / height
       plots.append(
         """
         set lmargin at screen \(number(left, 4))
@@ -71,11 +70,11 @@ extension Figures {
         set yrange [\(Double(panel.rows.count) - 0.5):-0.5]
         set xtics (\(tics(panel.columns))) scale 0
         set ytics (\(tics(panel.rows))) scale 0
-        set xlabel '\(panels.count > 1 && index + across >= panels.count ? "tested on" : "")'
+        set xlabel '\(panels.count > 1 ? "tested on" : "")'
         set ylabel '\(index % across == 0 ? names[report.foldProtocol] ?? "" : "")'
         plot DATA index \(index) using 1:2:(0.49):(0.48):3 with boxxyerror fs solid noborder lc palette, \\
-          DATA index \(index) using 1:($2-0.12):(sprintf('%.3f', $3)):4 with labels font ',13' tc rgb variable, \\
-          DATA index \(index) using 1:($2+0.24):5:4 with labels font ',10' tc rgb variable
+          DATA index \(index) using 1:($2-0.12):(sprintf('%.3f', $3)):4 with labels font ',12' tc rgb variable, \\
+          DATA index \(index) using 1:($2+0.24):5:4 with labels font ',9' tc rgb variable
         """)
     }
     let script = """

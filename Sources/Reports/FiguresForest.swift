@@ -68,7 +68,7 @@ extension Figures {
     let names = rows.enumerated().map { "\(Gnuplot.quoted($1.entry.name)) \($0)" }.joined(separator: ", ")
     let values = rows.enumerated().map { position, row in
       "set label \(position + 1) '\(number(row.main.area.value!))' at graph 1.015, first \(position) "
-        + "left font ',11' textcolor rgb '\(Self.ink)'"
+        + "left font ',10' textcolor rgb '\(Self.ink)'"
     }
     let longest = rows.map { $0.entry.name.count }.max()!
     let script = """
@@ -88,7 +88,7 @@ extension Figures {
       plot \(plots.joined(separator: ", \\\n  "))
       """
     return Figure(
-      name: name, caption: caption, width: 600, height: 92 + 30 * rows.count, script: script, blocks: blocks)
+      name: name, caption: caption, width: 700, height: 84 + 30 * rows.count, script: script, blocks: blocks)
   }
 
   /// Mean ranks over folds; models whose bars do not overlap differ.
@@ -123,6 +123,6 @@ extension Figures {
       caption:
         "Mean rank of the folds' AUC by the sample's own label. Two models differ at 0.05 (Nemenyi) where their bars do not "
         + "overlap: the bars are as long as the critical difference, \(number(ranking.criticalDifference, 2)).",
-      width: 600, height: 92 + 28 * rows.count, script: script, blocks: blocks)
+      width: 640, height: 80 + 28 * rows.count, script: script, blocks: blocks)
   }
 }

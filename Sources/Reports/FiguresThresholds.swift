@@ -9,7 +9,7 @@ extension Figures {
     guard !entries.isEmpty else { return nil }
     let columns = min(entries.count, 3)
     let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(190 * columns + 36), Double(186 * rows + 70))
+    let (width, height) = (Double(270 * columns + 40), Double(220 * rows + 60))
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -38,7 +38,7 @@ extension Figures {
         \(number(56 / height, 3)),\(number(1 - 40 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
       set xrange [0:1]
       set yrange [0:1.02]
-      set xtics 0.5
+      set xtics 0.25
       set ytics 0.25
       set grid ytics ls 99
       unset key
@@ -60,7 +60,7 @@ extension Figures {
     let method = report.decision.calibration.rawValue
     let columns = min(entries.count, 3)
     let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(190 * columns + 60), Double(204 * rows + 50))
+    let (width, height) = (Double(250 * columns + 40), Double(262 * rows + 44))
     var blocks: [[String]] = []
     var plots: [String] = []
     func add(_ table: Calibration.Reliability) -> Int {
@@ -75,17 +75,18 @@ extension Figures {
       let scored = entry.reliability["none"]!
       let colour = Self.colour(entry)
       let (width, mass) = (add(scored.equalWidth), add(scored.equalMass))
-      let parts = [
+      var parts = [
         "DATA index \(width) using 1:2 with lines lw 1.6 lc rgb '\(colour)' notitle",
         "DATA index \(width) using 1:2:3 with points pt 7 ps variable lc rgb '\(colour)' notitle",
         "DATA index \(mass) using 1:2 with points pt 6 ps 0.6 lw 1.2 lc rgb '\(Self.ink)' notitle",
       ]
-      let after = entry.reliability[method].map { ", \(number($0.equalWidth.expected)) calibrated" } ?? ""
+      if let after = entry.reliability[method], method != "none" {
+        parts.append(
+          "DATA index \(add(after.equalWidth)) using 1:2 with lines lw 1.4 dt 2 lc rgb '\(Self.ink)' notitle")
+      }
       plots.append(
         """
-        set title \(Gnuplot.quoted(entry.name)) offset 0,0.6
-        set label 1 \(Gnuplot.quoted("ECE \(number(scored.equalWidth.expected))\(method == "none" ? "" : after)")) at graph 0.5, graph 1.05 \
-          center font ',10' textcolor rgb '\(Self.ink)'
+        set title \(Gnuplot.quoted("\(entry.name), ECE \(number(scored.equalWidth.expected))"))
         set xlabel '\(index + columns >= entries.count ? "P(fake)" : "")'
         set ylabel '\(index % columns == 0 ? "share of fakes" : "")'
         plot \(parts.joined(separator: ", \\\n  "))
@@ -94,11 +95,11 @@ extension Figures {
     let script = """
       \(Self.frame)
       set multiplot layout \(rows),\(columns) margins \(number(62 / width, 3)),\(number(1 - 14 / width, 3)),\
-        \(number(52 / height, 3)),\(number(1 - 46 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
+        \(number(56 / height, 3)),\(number(1 - 34 / height, 3)) spacing \(number(44 / width, 3)),\(number(62 / height, 3))
       set xrange [0:1]
       set yrange [0:1]
-      set xtics 0.5
-      set ytics 0.5
+      set xtics 0.25
+      set ytics 0.25
       set grid xtics ytics ls 99
       unset key
       set arrow from 0,0 to 1,1 nohead lc rgb '#9aa1ab' dt 2
@@ -110,7 +111,7 @@ extension Figures {
       caption:
         "Share of fakes among test items of about the same score; on the diagonal, scores are frequencies. Filled: 15 bins "
         + "of equal width, larger with more items; hollow: 15 bins of equal counts"
-        + (method == "none" ? "." : "; calibrated: by \(method) on each fold's validation part."),
+        + (method == "none" ? "." : "; dashed: after \(method) calibration on each fold's validation part."),
       width: Int(width), height: Int(height), script: script, blocks: blocks)
   }
 }

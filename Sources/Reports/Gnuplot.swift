@@ -51,7 +51,7 @@ struct Gnuplot: Sendable {
     let data = scratch.appending(path: "figure.dat")
     let body = figure.script.replacing("DATA", with: Self.quoted(data.path))
     let (w, h) = (figure.width, figure.height)
-    let font = "font 'DejaVu Sans,12'"
+    let font = "font 'DejaVu Sans,11'"
     let script = """
       set encoding utf8
       set terminal pngcairo size \(2 * w),\(2 * h) \(font) fontscale 2 linewidth 2 pointscale 2 noenhanced background '#ffffff'

@@ -28,41 +28,55 @@ public struct Bootstrap: Sendable {
   public func interval(
     count: Int, groups: [Int]? = nil, statistic: (UnsafeBufferPointer<Int32>) -> Double?
   ) -> Interval? {
+    intervals(count: count, groups: groups, statistics: 1) { [statistic($0)] }[0]
+  }
+
+  /// The intervals of several statistics from the same resamples; one that is undefined in a resample leaves it out.
+  ///
+  /// - Returns: for each, nil when nine of ten resamples are undefined, or there is only one group.
+  public func intervals(
+    count: Int, groups: [Int]? = nil, statistics: Int, _ compute: (UnsafeBufferPointer<Int32>) -> [Double?]
+  ) -> [Interval?] {
     let units = groups.map { ($0.max() ?? -1) + 1 } ?? count
-    guard units > 1 else { return nil }
+    guard units > 1 else { return Array(repeating: nil, count: statistics) }
     var generator = SplitMix64(state: seed)
-    var values: [Double] = []
-    values.reserveCapacity(resamples)
+    var values = [[Double]](repeating: [], count: statistics)
     var drawn = [Int32](repeating: 0, count: units)
     var times = [Int32](repeating: 0, count: count)
     var attempts = 0
-    while values.count < resamples {
+    while attempts < 10 * resamples, values.contains(where: { $0.count < resamples }) {
+      // What no resample defines is not waited for.
+      if attempts == resamples, values.allSatisfy({ $0.isEmpty || $0.count == resamples }) { break }
       attempts += 1
-      if attempts > 10 * resamples { return nil }
       drawn.withUnsafeMutableBufferPointer { drawn in
         drawn.update(repeating: 0)
         for _ in 0..<units { drawn[generator.below(units)] += 1 }
       }
-      let value =
+      let found =
         if let groups {
           times.withUnsafeMutableBufferPointer { times in
             for index in 0..<count { times[index] = drawn[groups[index]] }
-            return statistic(UnsafeBufferPointer(times))
+            return compute(UnsafeBufferPointer(times))
           }
         } else {
-          drawn.withUnsafeBufferPointer { statistic($0) }
+          drawn.withUnsafeBufferPointer { compute($0) }
         }
-      if let value { values.append(value) }
+      for (index, value) in found.enumerated() where values[index].count < resamples {
+        if let value { values[index].append(value) }
+      }
     }
-    values.sort()
     var tail = (1 - confidence) / 2
     if expanded {
       let n = Double(units)
       tail = Normal.lowerTail((n / (n - 1)).squareRoot() * StudentT.quantile(tail, degrees: n - 1))
     }
-    return Interval(
-      lower: quantile(values, tail), upper: quantile(values, 1 - tail), confidence: confidence,
-      method: groups == nil ? "bootstrap" : "bootstrap over \(units) groups")
+    return values.map { values in
+      guard values.count == resamples else { return nil }
+      let sorted = values.sorted()
+      return Interval(
+        lower: quantile(sorted, tail), upper: quantile(sorted, 1 - tail), confidence: confidence,
+        method: groups == nil ? "bootstrap" : "bootstrap over \(units) groups")
+    }
   }
 
   /// The interval of the area under the ROC curve; with `strata`, of `areaUnderCurve(scores:fake:strata:)`.

@@ -34,6 +34,12 @@ public struct RankedScores: Sendable {
   /// From the two classes' scores.
   public init(fakes: [Double], reals: [Double]) { self.init(falling: descending(fakes), reals: descending(reals)) }
 
+  /// From counts: `thresholds` fall, the counts of what lies at or above each do not.
+  init(thresholds: [Double], truePositives: [Int], falsePositives: [Int]) {
+    (self.thresholds, self.truePositives, self.falsePositives) = (thresholds, truePositives, falsePositives)
+    (positives, negatives) = (truePositives.last ?? 0, falsePositives.last ?? 0)
+  }
+
   /// From the two classes' scores, each sorted from high to low.
   init(falling high: [Double], reals low: [Double]) {
     (positives, negatives) = (high.count, low.count)

@@ -20,6 +20,8 @@ public struct ScoreEvaluation: Sendable, Encodable {
   public let delong: Interval?
   /// The bootstrap's.
   public let bootstrap: Interval?
+  /// The bootstrap's of other metrics of all test rows together, by name.
+  public let intervals: [String: Interval]
   /// All metrics of all test rows together.
   public let pooled: MetricValues
   /// The same metrics of scores that were calibrated on each fold's validation rows, by method; without validation rows empty.
@@ -210,11 +212,18 @@ public struct ScoreEvaluation: Sendable, Encodable {
     let ranked = results.map(\.items.ranked)
     area = areaWithin(ranked)
     delong = DeLong(ranked)?.interval()
+    let groups = groups.map { Self.dense(scored.map { rows[$0].id }, $0) }
     bootstrap = settings.flatMap {
       $0.areaUnderCurve(
-        scores: scores, fake: fake, strata: single ? nil : scored.map { rows[$0].fold },
-        groups: groups.map { Self.dense(scored.map { rows[$0].id }, $0) })
+        scores: scores, fake: fake, strata: single ? nil : scored.map { rows[$0].fold }, groups: groups)
     }
+    let threshold = Dictionary(uniqueKeysWithValues: chosen.map { ($0.fold, $0.threshold) })
+    intervals =
+      settings.map {
+        ResampledMetrics.intervals(
+          $0, scores: scored.map { rows[$0].score! }, fake: scored.map { rows[$0].label == .fake },
+          called: scored.map { rows[$0].score! >= threshold[rows[$0].fold]! }, groups: groups)
+      } ?? [:]
     let maps = probabilities ? Self.calibrated(folds.map { parts[$0]! }) : (scores: [:], fake: [])
     // Decisions do not change: thresholds were chosen on the scores as they are.
     calibrated = maps.scores.mapValues { MetricValues(ScoredItems(scores: $0, fake: maps.fake, confusion: sum)) }

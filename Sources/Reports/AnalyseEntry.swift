@@ -27,13 +27,16 @@ extension RunAnalysis.Entry {
     }
     failed = Dictionary(grouping: test.filter { $0.score == nil }, by: \.reason).mapValues(\.count)
 
-    let validationAreas = Dictionary(
-      grouping: rows.filter { $0.part == .validation && $0.score != nil }, by: \.fold
-    ).values.compactMap { rows in
-      RankedScores(
-        scores: rows.map { $0.score! }, fake: rows.map { (samples.label($0.id) ?? $0.label) == .fake }
-      ).areaUnderCurve.value
-    }.sorted()  // so that the sum does not depend on the order of a dictionary
+    // By the sample's own label, as everything that is chosen from competes on it; where validation parts have one class
+    // by it alone, by the model's own.
+    let validation = Dictionary(grouping: rows.filter { $0.part == .validation && $0.score != nil }, by: \.fold).values
+    func areas(_ label: (ScoreRow) -> Truth) -> [Double] {
+      validation.compactMap { rows in
+        RankedScores(scores: rows.map { $0.score! }, fake: rows.map { label($0) == .fake }).areaUnderCurve.value
+      }.sorted()  // so that the sum does not depend on the order of a dictionary
+    }
+    let bySample = areas { samples.label($0.id) ?? $0.label }
+    let validationAreas = bySample.isEmpty ? areas(\.label) : bySample
     validationArea =
       validationAreas.isEmpty ? nil : validationAreas.reduce(0, +) / Double(validationAreas.count)
 

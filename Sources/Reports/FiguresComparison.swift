@@ -24,7 +24,7 @@ extension Figures {
     let tics = metrics.enumerated().map { "\(Gnuplot.quoted($1.1)) \($0)" }.joined(separator: ", ")
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
-      let shade = 1 - 0.25 * Double(dash(entry) - 1)
+      let shade = max(0.2, 1 - 0.17 * Double(dash(entry) - 1))
       plots.append(
         "DATA index \(index) using 1:2:(\(number(width * 0.88, 4))) with boxes fs solid \(number(shade, 2)) noborder "
           + "lc rgb '\(Self.colour(entry))' title \(Gnuplot.quoted(entry.name))")

@@ -54,7 +54,8 @@ struct Page {
 
   private var summary: String {
     guard let chosen = analysis.chosen else {
-      return "<p class=\"lead\">No model has a validation AUC, so there is no main result: see Failures.</p>"
+      return "<p class=\"lead\">No model has a validation AUC, as its validation parts have one class or no scores: "
+        + "there is no main result.</p>"
     }
     let main = analysis.headline(chosen)
     let split = analysis.visibleKinds.count < analysis.kinds.count
@@ -176,8 +177,8 @@ struct Page {
       + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models "
       + "and baselines are judged by their own modality's label, fusions by the sample's. Decisions use each fold's own "
       + "threshold. EER is interpolated on the ROC curve (<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in "
-      + "<code>Results/comparison_table.csv</code>. Baselines: <i>constant</i> always answers fake; the others are what a few "
-      + "numbers and a linear model reach.</p>"
+      + "<code>Results/comparison_table.csv</code>. Baselines: <i>constant</i> always answers fake and is judged by the "
+      + "sample's own label; the others are what a few numbers and a linear model reach.</p>"
       + grid(
         "confusion_matrices", "image_models_comparison", "audio_models_comparison", "video_models_comparison")
       + frameLevel

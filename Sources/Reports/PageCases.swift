@@ -47,7 +47,7 @@ extension Page {
   }
 
   var seeds: String {
-    let metrics = ["accuracy", "balanced_accuracy", "f1", "average_precision", "eer_interp", "ece"]
+    let metrics = ["accuracy", "balanced_accuracy", "f1", "ece"]
     let titles = metrics.map { name in Metric.all.first { $0.name == name }!.title }
     var table = HTMLTable(["model", "AUC within folds"] + titles, csv: "seeds.csv")
     for result in analysis.seeds {

@@ -40,8 +40,8 @@ enum PageStyle {
     td.n,th.n{text-align:right}td small{display:block;color:var(--soft);font-size:.78rem;font-weight:400}
     tr.first td{border-top:2px solid var(--line)}
     th:first-child,td:first-child{position:sticky;left:0;background:var(--card)}
-    td:first-child{max-width:14rem;white-space:normal;overflow-wrap:anywhere}
-    .undefined{color:var(--soft);font-style:italic}.wrap{white-space:normal;overflow-wrap:anywhere}
+    td:first-child{max-width:14rem;white-space:normal;overflow-wrap:break-word}
+    .undefined{color:var(--soft);font-style:italic}.wrap{display:inline-block;min-width:9rem;white-space:normal;overflow-wrap:break-word}
     .badge{display:inline-block;padding:0 .5em;border-radius:1em;font-size:.78rem;border:1px solid currentColor}
     .heat{display:block;margin:-.42rem -.6rem;padding:.42rem .6rem;background:rgba(var(--heat),calc(var(--h)*.55))}
     .heat small{color:inherit;opacity:.8}.heat.chance{color:var(--soft)}.unseen{text-decoration:underline dotted var(--soft);text-underline-offset:3px}

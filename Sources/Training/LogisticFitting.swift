@@ -25,6 +25,11 @@ extension Trainer {
       let grown = Oversampling(
         points, labels: labels, start: job.balance.strategy == .smote ? .all : .borderline,
         ratio: job.balance.targetRatio, seed: RandomStream.seed(job, "smote"))
+      let made = grown.labels[grown.originals...]
+      note(
+        .balance,
+        "points between training rows: real \(made.count { $0 == 0 }), fake \(made.count { $0 == 1 }); fitted on real "
+          + "\(grown.labels.count { $0 == 0 }), fake \(grown.labels.count { $0 == 1 })")
       (points, labels) = (grown.rows, grown.labels)
       weights += [Double](repeating: 1, count: grown.rows.count - grown.originals)
     }

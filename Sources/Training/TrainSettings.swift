@@ -7,19 +7,19 @@ import Models
 ///     try settings.validate(model: "voice")
 public struct TrainSettings: Codable, Hashable, Sendable {
   /// The arithmetic of the forward and backward pass.
-  public enum Precision: String, Codable, Sendable {
+  public enum Precision: String, Codable, Sendable, CaseIterable {
     /// float32 throughout.
     case fp32
     /// bfloat16 inside products and convolutions, sums and all that is kept in float32.
     case bf16
   }
   /// The rule that turns gradients into steps.
-  public enum Optimizer: String, Codable, Sendable { case adamw }
+  public enum Optimizer: String, Codable, Sendable, CaseIterable { case adamw }
   /// How the learning rate goes on after the warm-up.
-  public enum Schedule: String, Codable, Sendable { case constant, linear, cosine }
+  public enum Schedule: String, Codable, Sendable, CaseIterable { case constant, linear, cosine }
 
   /// What batch norm normalises with in training.
-  public enum BatchNormMode: String, Codable, Sendable {
+  public enum BatchNormMode: String, Codable, Sendable, CaseIterable {
     /// `running` for backbones with outside weights, `batch` for what is trained from scratch.
     case auto
     /// Each shard's own statistics; the running ones follow.

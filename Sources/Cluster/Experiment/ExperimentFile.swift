@@ -1,5 +1,7 @@
 public import Foundation
+import Datasets
 import Files
+import Training
 import Yams
 
 /// Reads an experiment file: merges it over `cluster/defaults.yaml`, refuses unknown keys, decodes once, validates once.
@@ -73,6 +75,20 @@ public enum ExperimentFile {
     return .mapping(mapping)
   }
 
+  /// The words of every key that has a choice, by the name of their type.
+  private static let words: [String: [String]] = [
+    "Strategy": BalanceSettings.Strategy.allCases.map(\.rawValue),
+    "Loss": BalanceSettings.Loss.allCases.map(\.rawValue),
+    "Sampler": BalanceSettings.Sampler.allCases.map(\.rawValue),
+    "Precision": TrainSettings.Precision.allCases.map(\.rawValue),
+    "Optimizer": TrainSettings.Optimizer.allCases.map(\.rawValue),
+    "Schedule": TrainSettings.Schedule.allCases.map(\.rawValue),
+    "BatchNormMode": TrainSettings.BatchNormMode.allCases.map(\.rawValue),
+    "FoldProtocol": FoldProtocol.allCases.map(\.rawValue),
+    "FaceMode": PrepareSettings.FaceMode.allCases.map(\.rawValue),
+    "Missing": PrepareSettings.Missing.allCases.map(\.rawValue),
+  ]
+
   private static func sentence(_ error: DecodingError) -> String {
     func path(_ context: DecodingError.Context) -> String {
       context.codingPath.map { $0.intValue.map { "\($0 + 1)" } ?? $0.stringValue }.joined(separator: ".")
@@ -91,7 +107,14 @@ public enum ExperimentFile {
     case .keyNotFound(let key, let context):
       return "\"\((context.codingPath.map(\.stringValue) + [key.stringValue]).joined(separator: "."))\" is missing"
     case .valueNotFound(_, let context): return "\"\(path(context))\" is missing"
-    case .dataCorrupted(let context): return "\"\(path(context))\": \(context.debugDescription)"
+    case .dataCorrupted(let context):
+      // What the standard library says of a word that is none of an enumeration's.
+      if let found = context.debugDescription.wholeMatch(of: /Cannot initialize (\w+) from invalid String value (.*)/),
+        let valid = words["\(found.1)"]
+      {
+        return "\"\(path(context))\": \"\(found.2)\" is unknown; \(suggestion("\(found.2)", among: valid))"
+      }
+      return "\"\(path(context))\": \(context.debugDescription)"
     @unknown default: return "\(error)"
     }
   }

@@ -49,6 +49,11 @@ extension Experiment {
           throw fail(
             "model \(model.name): tune: \(model.tune.text) needs outside weights; name their folder with `weights`")
         }
+        guard !model.balance.isSynthetic || architecture.fitting == .logistic || model.tune == .frozen else {
+          throw fail(
+            "model \(model.name): balance \(model.balance.strategy.rawValue) makes points between embeddings; give the "
+              + "model `weights` and tune: frozen, or another strategy")
+        }
         guard ["auto", architecture.modality.rawValue].contains(model.modality) else {
           throw fail(
             "model \(model.name): architecture \(architecture.name) looks at \(architecture.modality.rawValue), not at "

@@ -71,6 +71,9 @@ extension Experiment {
               "rule", "\"\(rule)\" is unknown; \(suggestion(rule, among: valid)), or write a number such as 0.5")
           }
         }
+        if case .fixed(let value) = chosen, !(0...1).contains(value) {
+          throw fail("rule", "\(value) is no probability; a fixed threshold lies between 0 and 1")
+        }
         return DecisionSettings(rule: chosen, undecided: undecided > 0 ? undecided : nil, calibration: method)
       }
     }

@@ -146,8 +146,8 @@ public struct LeakReport: Codable, Sendable, Equatable {
     }
     for part in parts where part.counts.smaller == 0 && part.part != .unused {
       result.append(
-        "fold \(part.fold) has \(part.counts.real) real and \(part.counts.fake) fake samples in \(part.part.rawValue): "
-          + "its metrics will be undefined; use fewer folds or add groups of the missing class")
+        "fold \(part.fold) has \(part.counts.real) real and \(part.counts.fake) fake samples in \(part.part.rawValue) "
+          + "by their own label: metrics by it will be undefined; use fewer folds or add groups of the missing class")
     }
     return result
   }

@@ -5,7 +5,7 @@ public import Models
 /// The `prepare:` section of an experiment: what is done with a file before a model's own scaling.
 public struct PrepareSettings: Codable, Hashable, Sendable {
   /// Whether faces are cut out.
-  public enum FaceMode: String, Codable, Sendable {
+  public enum FaceMode: String, Codable, Sendable, CaseIterable {
     /// Whole pictures.
     case none
     /// The main face, found by a detector.
@@ -13,7 +13,7 @@ public struct PrepareSettings: Codable, Hashable, Sendable {
   }
 
   /// What a file without a face gives.
-  public enum Missing: String, Codable, Sendable {
+  public enum Missing: String, Codable, Sendable, CaseIterable {
     /// No score, and a reason.
     case exclude
     /// Its whole pictures; how often is counted.

@@ -88,7 +88,8 @@ struct EvaluateCommand: ParsableCommand {
             digits(mean) + (spread.deviation.value.map { " ± " + digits($0) } ?? "")
           } ?? "–")
       }
-      table.append(cells + [value.reason ?? (metric.name == "auc" && !several ? intervals(result) : "")])
+      let interval = result.intervals[metric.name].map { "[\(digits($0.lower)), \(digits($0.upper))] \($0.method)" }
+      table.append(cells + [value.reason ?? (metric.name == "auc" && !several ? intervals(result) : interval ?? "")])
     }
     print(table.text, terminator: "")
     for (reason, count) in result.failed.sorted(by: { $0.key < $1.key }) {

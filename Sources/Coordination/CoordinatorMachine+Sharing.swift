@@ -25,7 +25,8 @@ extension CoordinatorMachine {
       // Others may have stopped early; a job that has more steps than they had may go on to its last.
       var steps = paces[job.family]?.usualSteps ?? attempt.steps
       if steps <= attempt.pace.step { steps = attempt.steps }
-      return Int(pace * Double(max(1, min(steps, attempt.steps) - attempt.pace.step)))
+      // What still runs is never quite done, however quick its steps.
+      return max(1, Int(pace * Double(max(1, min(steps, attempt.steps) - attempt.pace.step))))
     }
     // A job that takes longer than others did is as good as done, but never quite.
     return estimates.usual(family: job.family).map { max($0 - (now - attempt.started), $0 / 10) }

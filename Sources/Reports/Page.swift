@@ -172,16 +172,15 @@ struct Page {
         table.append(cells, group: role.rawValue, key: [entry.name])
       }
     }
-    return grid("final_comparison_chart", "roc_curves_all_models") + table.html
+    return drawn("final_comparison_chart") + table.html
       + "<p class=\"note\">Mean ± standard deviation over the folds' test parts; beside it the AUC over all pairs of a real and a "
       + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models "
       + "and baselines are judged by their own modality's label, fusions by the sample's. Decisions use each fold's own "
       + "threshold. EER is interpolated on the ROC curve (<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in "
       + "<code>Results/comparison_table.csv</code>. Baselines: <i>constant</i> always answers fake and is judged by the "
       + "sample's own label; the others are what a few numbers and a linear model reach.</p>"
-      + grid(
-        "confusion_matrices", "image_models_comparison", "audio_models_comparison", "video_models_comparison")
-      + frameLevel
+      + drawn("roc_curves_all_models", "confusion_matrices")
+      + grid("image_models_comparison", "audio_models_comparison", "video_models_comparison") + frameLevel
   }
 
   /// Frames, windows and clips beside the samples that they are of.

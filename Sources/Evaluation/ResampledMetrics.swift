@@ -52,11 +52,14 @@ public enum ResampledMetrics {
         }
         matrix[cells[item]] += weight
       }
-      for row in thresholds.indices.dropFirst() {
-        above.fakes[row] += above.fakes[row - 1]
-        above.reals[row] += above.reals[row - 1]
+      // Scores that were not drawn are no rows.
+      var (levels, fakes, reals) = ([Double](), [Int](), [Int]())
+      for row in thresholds.indices where above.fakes[row] + above.reals[row] > 0 {
+        levels.append(thresholds[row])
+        fakes.append((fakes.last ?? 0) + above.fakes[row])
+        reals.append((reals.last ?? 0) + above.reals[row])
       }
-      let scored = RankedScores(thresholds: thresholds, truePositives: above.fakes, falsePositives: above.reals)
+      let scored = RankedScores(thresholds: levels, truePositives: fakes, falsePositives: reals)
       let confusion = ConfusionMatrix(
         truePositives: matrix[3], falsePositives: matrix[1], trueNegatives: matrix[0], falseNegatives: matrix[2])
       return ranked.map { scored.oneClass == nil ? $0.value(scored) : nil } + decided.map { $0.value(confusion) }

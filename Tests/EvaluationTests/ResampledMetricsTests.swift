@@ -9,7 +9,7 @@ import Testing
     var (scores, fake, called, groups) = ([Double](), [Bool](), [Bool](), [Int]())
     for item in 0..<240 {
       let isFake = random.below(3) > 0
-      let score = Double(random.below(12) + (isFake ? 4 : 0)) / 16
+      let score = Double(random.below(120) + (isFake ? 40 : 0)) / 160
       scores.append(score)
       fake.append(isFake)
       called.append(score >= 0.5)

@@ -25,6 +25,13 @@ int dk_direct_forward(const dk_conv *conv, const float *x, const float *w, const
 int dk_direct_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
 int dk_direct_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
 
+/// Windows of 3x3 by minimal filtering, of either kind of numbers; factors are rounded to bfloat16 after their transform.
+int dk_winograd_fits(const dk_conv *conv, int kind);
+int dk_winograd_weights_fit(const dk_conv *conv);
+int dk_winograd_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_winograd_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+int dk_winograd_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
+
 /// One filter a channel: as many groups as channels in and out.
 int dk_is_depthwise(const dk_conv *conv);
 int dk_depthwise_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);

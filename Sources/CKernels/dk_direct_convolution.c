@@ -7,6 +7,7 @@
 #include "dk_matrix.h"
 #include "dk_panels.h"
 #include "dk_parallel.h"
+#include "dk_window_tiles.h"
 #include "dnnl_engine.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-enum { most_taps = 1024, tile_height = 14, width = 32, row_block = 14, panel_words = 96 << 10 };
+enum { most_taps = 1024, tile_height = dk_row_height, width = dk_row_width, row_block = 14, panel_words = 96 << 10 };
 
 // One convolution as its loops see it: the gradient of the input is another one, over dy.
 typedef struct {
@@ -65,84 +66,15 @@ static void pack_panels(void *context, size_t begin, size_t end) {
   free(starts);
 }
 
-// A tap that lies inside: where it reads, in words from the first window, and which of the panel's.
-typedef struct {
-  int64_t offset, tap;
-} inside;
-
-typedef void (*row_tile)(
-  const inside *taps, int64_t count, int64_t words, const float *a, const float *panel, float *c, int64_t stride,
-  const float *bias, int add);
-
-static inline __attribute__((always_inline)) TARGET void tile(
-  const int height, const int pitch, const inside *taps, int64_t count, int64_t words, const float *a,
-  const float *panel, float *c, int64_t stride, const float *bias, int add) {
-  __m512 sum[tile_height][2];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-#pragma clang loop unroll(disable)
-  for (int64_t t = 0; t < count; ++t) {
-    const float *from = a + taps[t].offset, *b = panel + taps[t].tap * words * width;
-#pragma clang loop unroll(disable)
-    for (int64_t p = 0; p < words; ++p, b += width, ++from) {
-      const __m512bh b0 = (__m512bh)_mm512_load_ps(b), b1 = (__m512bh)_mm512_load_ps(b + 16);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < height; ++i) {
-        const __m512bh value = (__m512bh)_mm512_set1_ps(from[i * pitch]);
-        sum[i][0] = _mm512_dpbf16_ps(sum[i][0], value, b0);
-        sum[i][1] = _mm512_dpbf16_ps(sum[i][1], value, b1);
-      }
-    }
-  }
-  const __m512 z0 = bias ? _mm512_loadu_ps(bias) : _mm512_setzero_ps(),
-               z1 = bias ? _mm512_loadu_ps(bias + 16) : _mm512_setzero_ps();
-#pragma clang loop unroll(full)
-  for (int i = 0; i < height; ++i) {
-    float *at = c + i * stride;
-    _mm512_storeu_ps(at, _mm512_add_ps(sum[i][0], add ? _mm512_loadu_ps(at) : z0));
-    _mm512_storeu_ps(at + 16, _mm512_add_ps(sum[i][1], add ? _mm512_loadu_ps(at + 16) : z1));
-  }
-}
-
-#define TILE(height, pitch)                                                                                         \
-  TARGET static void tile_##height##_##pitch(                                                                       \
-    const inside *taps, int64_t count, int64_t words, const float *a, const float *panel, float *c, int64_t stride, \
-    const float *bias, int add) {                                                                                   \
-    tile(height, pitch, taps, count, words, a, panel, c, stride, bias, add);                                        \
-  }
-#define TILES(pitch)                                                                                              \
-  TILE(1, pitch) TILE(2, pitch) TILE(3, pitch) TILE(4, pitch) TILE(5, pitch) TILE(6, pitch) TILE(7, pitch)        \
-  TILE(8, pitch) TILE(9, pitch) TILE(10, pitch) TILE(11, pitch) TILE(12, pitch) TILE(13, pitch) TILE(14, pitch)   \
-  static const row_tile tiles_##pitch[tile_height] = {                                                            \
-    tile_1_##pitch, tile_2_##pitch, tile_3_##pitch, tile_4_##pitch, tile_5_##pitch, tile_6_##pitch,                \
-    tile_7_##pitch, tile_8_##pitch, tile_9_##pitch, tile_10_##pitch, tile_11_##pitch, tile_12_##pitch,             \
-    tile_13_##pitch, tile_14_##pitch};
-TILES(16) TILES(32) TILES(64) TILES(128) TILES(256) TILES(512)
-#undef TILES
-#undef TILE
-
-// Words between neighbouring windows are constants of the tiles.
-static const row_tile *tiles_of(int64_t pitch) {
-  switch (pitch) {
-    case 16: return tiles_16;
-    case 32: return tiles_32;
-    case 64: return tiles_64;
-    case 128: return tiles_128;
-    case 256: return tiles_256;
-    case 512: return tiles_512;
-    default: return 0;
-  }
-}
-
 // The taps `from..<to` that reach row (depth, height) of the output; offsets are from the sample's first word.
-static int64_t taps_inside(const direct *d, int64_t depth, int64_t height, int64_t from, int64_t to, inside *list) {
+static int64_t taps_inside(const direct *d, int64_t depth, int64_t height, int64_t from, int64_t to, dk_tap *list) {
   int64_t count = 0;
   for (int64_t t = from; t < to; ++t) {
     const int64_t kw = t % d->kernel[2], kh = t / d->kernel[2] % d->kernel[1], kd = t / d->kernel[2] / d->kernel[1];
     const int64_t z = depth * d->stride[0] - d->low[0] + kd * d->dilation[0],
                   y = height * d->stride[1] - d->low[1] + kh * d->dilation[1];
     if (z < 0 || z >= d->in[0] || y < 0 || y >= d->in[1]) continue;
-    list[count++] = (inside){((z * d->in[1] + y) * d->row_pixels + kw * d->dilation[2]) * d->words, t};
+    list[count++] = (dk_tap){((z * d->in[1] + y) * d->row_pixels + kw * d->dilation[2]) * d->words, t};
   }
   return count;
 }
@@ -150,12 +82,12 @@ static int64_t taps_inside(const direct *d, int64_t depth, int64_t height, int64
 // Units are rows of one sample's output.
 static void run_rows(void *context, size_t begin, size_t end) {
   const direct *d = context;
-  const row_tile *tiles = tiles_of(d->words * d->stride[2]);
+  const dk_row_tile *tiles = dk_row_tiles(1, d->words * d->stride[2]);
   const int64_t W = d->out[2], O = d->out_channels, pieces = (W + tile_height - 1) / tile_height;
   // As many taps as leave a panel in the second-level cache.
   int64_t group = panel_words / (d->words * width);
   group = group < 1 ? 1 : group;
-  inside list[most_taps];
+  dk_tap list[most_taps];
   for (int64_t r0 = (int64_t)begin; r0 < (int64_t)end; r0 += row_block)
     for (int64_t panel = 0; panel < O / width; ++panel)
       for (int64_t t0 = 0; t0 < d->taps; t0 += group) {
@@ -200,12 +132,12 @@ int dk_direct_fits(const dk_conv *c, int kind) {
   if (!dk_bfloat16() || c->groups != 1 || taps < 2 || taps > most_taps) return 0;
   if (c->in_channels % width || c->out_channels % width) return 0;
   switch (kind) {
-    case dk_conv_kind_forward: return tiles_of(c->in_channels / 2 * c->stride[2]) != 0;
+    case dk_conv_kind_forward: return dk_row_tiles(1, c->in_channels / 2 * c->stride[2]) != 0;
     case dk_conv_kind_weights: return c->stride[2] == 1 && c->out[2] >= 16;
     default:
       for (int a = 0; a < 3; ++a)
         if (c->stride[a] != 1 || c->pad_low[a] > (c->kernel[a] - 1) * c->dilation[a]) return 0;
-      return tiles_of(c->out_channels / 2) != 0;
+      return dk_row_tiles(1, c->out_channels / 2) != 0;
   }
 }
 
@@ -281,57 +213,13 @@ static void interleave_dy(void *context, size_t begin, size_t end) {
     interleave_row(dy + r * W * C, W, C, 0, g->y_pairs, g->slopes + r * g->y_pairs * C);
 }
 
-typedef void (*sum_tile)(
-  const uint32_t *const *rows, int64_t count, int64_t pairs, int64_t a_step, int64_t b_step, float *c, int64_t stride);
-
-// Sums of dy times x over rows of pairs; `rows` has a row of dy and one of x by turns.
-static inline __attribute__((always_inline)) TARGET void sum_rows(
-  const int height, const uint32_t *const *rows, int64_t count, int64_t pairs, int64_t a_step, int64_t b_step, float *c,
-  int64_t stride) {
-  __m512 sum[tile_height][2];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < height; ++i) {
-    sum[i][0] = _mm512_loadu_ps(c + i * stride);
-    sum[i][1] = _mm512_loadu_ps(c + i * stride + 16);
-  }
-#pragma clang loop unroll(disable)
-  for (int64_t r = 0; r < count; ++r) {
-    const uint32_t *a = rows[2 * r], *b = rows[2 * r + 1];
-#pragma clang loop unroll(disable)
-    for (int64_t p = 0; p < pairs; ++p, a += a_step, b += b_step) {
-      const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < height; ++i) {
-        const __m512bh value = (__m512bh)_mm512_set1_epi32((int)a[i]);
-        sum[i][0] = _mm512_dpbf16_ps(sum[i][0], value, b0);
-        sum[i][1] = _mm512_dpbf16_ps(sum[i][1], value, b1);
-      }
-    }
-  }
-#pragma clang loop unroll(full)
-  for (int i = 0; i < height; ++i) {
-    _mm512_storeu_ps(c + i * stride, sum[i][0]);
-    _mm512_storeu_ps(c + i * stride + 16, sum[i][1]);
-  }
-}
-
-#define SUM(height)                                                                                                  \
-  TARGET static void sum_##height(                                                                                   \
-    const uint32_t *const *rows, int64_t count, int64_t pairs, int64_t a_step, int64_t b_step, float *c,             \
-    int64_t stride) {                                                                                                \
-    sum_rows(height, rows, count, pairs, a_step, b_step, c, stride);                                                 \
-  }
-SUM(1) SUM(2) SUM(3) SUM(4) SUM(5) SUM(6) SUM(7) SUM(8) SUM(9) SUM(10) SUM(11) SUM(12) SUM(13) SUM(14)
-static const sum_tile sums_of[tile_height] = {sum_1, sum_2, sum_3,  sum_4,  sum_5,  sum_6,  sum_7,
-                                              sum_8, sum_9, sum_10, sum_11, sum_12, sum_13, sum_14};
-#undef SUM
-
 // Units are taps times tiles of channels out; a unit's sums grow sample by sample, block of rows by block of rows.
 static void sum_units(void *context, size_t begin, size_t end) {
   const weights *g = context;
   const dk_conv *c = g->c;
   const int64_t C = c->in_channels, O = c->out_channels, out_rows = c->out[0] * c->out[1];
   const int64_t tiles = (O + tile_height - 1) / tile_height;
+  const dk_sum_tile *sums = dk_sum_tiles(1);
   enum { block = 64 };
   const uint32_t *rows[2 * block], *here[2 * block];
   int64_t step = 16384 / (g->y_pairs * (C + O));  // rows whose numbers stay near the core
@@ -356,7 +244,7 @@ static void sum_units(void *context, size_t begin, size_t end) {
           here[2 * i] = rows[2 * i];
           here[2 * i + 1] = rows[2 * i + 1] + c0;
         }
-        sums_of[height - 1](here, count, g->y_pairs, O, C, g->dw + (first * g->taps + t) * C + c0, g->taps * C);
+        sums[height - 1](here, count, g->y_pairs, O, C, g->dw + (first * g->taps + t) * C + c0, g->taps * C);
       }
     }
 }

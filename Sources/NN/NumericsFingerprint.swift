@@ -22,6 +22,7 @@ public enum NumericsFingerprint {
           conv2d($0[0], $0[1], $0[2], padding: [1, 1])
         })
       hash.absorb(gradients([image, sample([16, 1, 7, 7])]) { conv2d($0[0], $0[1], padding: [3, 3], groups: 16) })
+      hash.absorb(gradients(filtered) { conv2d($0[0], $0[1], padding: [1, 1]) })
       hash.absorb(
         gradients([sample([9, 96]), sample([96]), sample([96])]) {
           layerNorm($0[0], $0[1], $0[2], normalizedShape: [96], epsilon: 1e-6)
@@ -66,6 +67,7 @@ public enum NumericsFingerprint {
           gradients([sample([4, 16, 15, 14]).channelsLast(), sample([32, 16, 3, 3])]) {
             conv2d($0[0], $0[1], padding: [1, 1])
           })
+        hash.absorb(gradients(filtered) { conv2d($0[0], $0[1], padding: [1, 1]) })
         hash.absorb(
           gradients([sample([1, 2, 70, 16]), sample([1, 2, 70, 16])]) {
             scaledDotProductAttention($0[0], $0[1], $0[1])
@@ -74,6 +76,9 @@ public enum NumericsFingerprint {
       }
     }
   }
+
+  /// Large enough for minimal filtering.
+  private static var filtered: [Tensor] { [sample([4, 32, 16, 16]).channelsLast(), sample([32, 32, 3, 3])] }
 
   private static func sample(_ shape: [Int]) -> Tensor {
     var random = RandomStream(seed: 1, keys: shape)

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// Convolutions of bfloat16 numbers: the same as float32 convolutions of rounded numbers, with the same bits every time.
+/// Larger ones with 3x3 windows round transformed numbers instead: `convolutions by minimal filtering`.
 @Suite struct `convolutions in bfloat16` {
   struct Shape: CustomTestStringConvertible {
     let x, w: [Int]

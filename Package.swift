@@ -28,7 +28,7 @@ let layers: [(name: String, imports: [String])] = [
   ("Wire", ["CWire"]),
   ("Coordination", ["Wire", "ShardTree"]),
   ("Transport", ["Wire", "CZeroMQ", "Logging"]),
-  ("Collectives", ["ShardTree", "Transport", "CCollective"]),
+  ("Collectives", ["ShardTree", "Wire", "Transport", "CCollective"]),
   ("Ledger", ["Wire", "Files", "GRDB"]),
   // Apart from Cluster so that the wall is compiled: the services know nothing of models or data.
   ("Services", ["Files", "ShardTree", "Coordination", "Transport", "Collectives", "Ledger", "Wire", "Logging"]),

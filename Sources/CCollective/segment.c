@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,9 @@
 // rise; a place is used again when all have counted past it. Nothing is ever locked, so that a process that dies leaves
 // nothing behind that could hold up the others but its silence, which is noticed.
 
-enum { PLACES = 4, HEADER = 4096, SMALL = 16384 };
+// Chunks that may be under way; bytes before them; and what all members together may bring to go in one phase instead of
+// three.
+enum { PLACES = 4, HEADER = 4096, SMALL = 128 << 10 };
 enum { CONTRIBUTED, REDUCED, GATHERED, COUNTERS };
 
 typedef struct {
@@ -112,7 +113,7 @@ unmask_sharing *unmask_sharing_make(
   sharing->members = members;
   sharing->chunk = chunk;
   // Whoever waits on a processor of his own looks again and again; on a shared one he would keep others from working.
-  sharing->spins = members <= sysconf(_SC_NPROCESSORS_ONLN) ? 400 : 0;
+  sharing->spins = members <= sysconf(_SC_NPROCESSORS_ONLN) ? 4000 : 0;
   sharing->segments = calloc(members, sizeof(unmask_segment *));
   sharing->sizes = calloc(members, sizeof(size_t));
   sharing->nodes = calloc(members, sizeof(int));
@@ -174,10 +175,6 @@ static long milliseconds(void) {
 
 static int sleep_until(unmask_sharing *sharing, int member, int which, uint32_t value, int patience) {
   unmask_segment *segment = sharing->segments[member];
-  for (int i = 0; i < 64; i++) {
-    sched_yield();
-    if (is_past(segment, which, value)) return UNMASK_SHARED;
-  }
   long begin = milliseconds();
   while (1) {
     struct timespec slice = {0, 20 * 1000000};
@@ -268,7 +265,7 @@ int unmask_sharing_reduce(
     unmask_sharing *sharing, int kind, const int *counts, const unmask_addition *additions, size_t addition_count,
     const void *const *own, void *out, size_t elements, int patience, int *culprit) {
   size_t size = unmask_element_size(kind);
-  if (elements * size <= SMALL && elements * size <= sharing->chunk)
+  if (elements * size * sharing->members <= SMALL && elements * size <= sharing->chunk)
     return reduce_small(
         sharing, kind, counts, additions, addition_count, own, out, elements, patience, culprit);
   size_t each = sharing->chunk / size, chunks = (elements + each - 1) / each;

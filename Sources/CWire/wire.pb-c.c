@@ -1357,6 +1357,366 @@ void   unmask__node__free_unpacked
   assert(message->base.descriptor == &unmask__node__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   unmask__group_place__init
+                     (Unmask__GroupPlace         *message)
+{
+  static const Unmask__GroupPlace init_value = UNMASK__GROUP_PLACE__INIT;
+  *message = init_value;
+}
+size_t unmask__group_place__get_packed_size
+                     (const Unmask__GroupPlace *message)
+{
+  assert(message->base.descriptor == &unmask__group_place__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__group_place__pack
+                     (const Unmask__GroupPlace *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__group_place__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__group_place__pack_to_buffer
+                     (const Unmask__GroupPlace *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__group_place__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__GroupPlace *
+       unmask__group_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__GroupPlace *)
+     protobuf_c_message_unpack (&unmask__group_place__descriptor,
+                                allocator, len, data);
+}
+void   unmask__group_place__free_unpacked
+                     (Unmask__GroupPlace *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__group_place__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__group_member__init
+                     (Unmask__GroupMember         *message)
+{
+  static const Unmask__GroupMember init_value = UNMASK__GROUP_MEMBER__INIT;
+  *message = init_value;
+}
+size_t unmask__group_member__get_packed_size
+                     (const Unmask__GroupMember *message)
+{
+  assert(message->base.descriptor == &unmask__group_member__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__group_member__pack
+                     (const Unmask__GroupMember *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__group_member__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__group_member__pack_to_buffer
+                     (const Unmask__GroupMember *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__group_member__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__GroupMember *
+       unmask__group_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__GroupMember *)
+     protobuf_c_message_unpack (&unmask__group_member__descriptor,
+                                allocator, len, data);
+}
+void   unmask__group_member__free_unpacked
+                     (Unmask__GroupMember *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__group_member__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__group_join__init
+                     (Unmask__GroupJoin         *message)
+{
+  static const Unmask__GroupJoin init_value = UNMASK__GROUP_JOIN__INIT;
+  *message = init_value;
+}
+size_t unmask__group_join__get_packed_size
+                     (const Unmask__GroupJoin *message)
+{
+  assert(message->base.descriptor == &unmask__group_join__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__group_join__pack
+                     (const Unmask__GroupJoin *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__group_join__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__group_join__pack_to_buffer
+                     (const Unmask__GroupJoin *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__group_join__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__GroupJoin *
+       unmask__group_join__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__GroupJoin *)
+     protobuf_c_message_unpack (&unmask__group_join__descriptor,
+                                allocator, len, data);
+}
+void   unmask__group_join__free_unpacked
+                     (Unmask__GroupJoin *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__group_join__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__regroup__init
+                     (Unmask__Regroup         *message)
+{
+  static const Unmask__Regroup init_value = UNMASK__REGROUP__INIT;
+  *message = init_value;
+}
+size_t unmask__regroup__get_packed_size
+                     (const Unmask__Regroup *message)
+{
+  assert(message->base.descriptor == &unmask__regroup__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__regroup__pack
+                     (const Unmask__Regroup *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__regroup__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__regroup__pack_to_buffer
+                     (const Unmask__Regroup *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__regroup__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__Regroup *
+       unmask__regroup__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__Regroup *)
+     protobuf_c_message_unpack (&unmask__regroup__descriptor,
+                                allocator, len, data);
+}
+void   unmask__regroup__free_unpacked
+                     (Unmask__Regroup *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__regroup__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__group_view__init
+                     (Unmask__GroupView         *message)
+{
+  static const Unmask__GroupView init_value = UNMASK__GROUP_VIEW__INIT;
+  *message = init_value;
+}
+size_t unmask__group_view__get_packed_size
+                     (const Unmask__GroupView *message)
+{
+  assert(message->base.descriptor == &unmask__group_view__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__group_view__pack
+                     (const Unmask__GroupView *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__group_view__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__group_view__pack_to_buffer
+                     (const Unmask__GroupView *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__group_view__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__GroupView *
+       unmask__group_view__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__GroupView *)
+     protobuf_c_message_unpack (&unmask__group_view__descriptor,
+                                allocator, len, data);
+}
+void   unmask__group_view__free_unpacked
+                     (Unmask__GroupView *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__group_view__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__step_vote__init
+                     (Unmask__StepVote         *message)
+{
+  static const Unmask__StepVote init_value = UNMASK__STEP_VOTE__INIT;
+  *message = init_value;
+}
+size_t unmask__step_vote__get_packed_size
+                     (const Unmask__StepVote *message)
+{
+  assert(message->base.descriptor == &unmask__step_vote__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__step_vote__pack
+                     (const Unmask__StepVote *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__step_vote__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__step_vote__pack_to_buffer
+                     (const Unmask__StepVote *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__step_vote__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__StepVote *
+       unmask__step_vote__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__StepVote *)
+     protobuf_c_message_unpack (&unmask__step_vote__descriptor,
+                                allocator, len, data);
+}
+void   unmask__step_vote__free_unpacked
+                     (Unmask__StepVote *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__step_vote__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__step_commit__init
+                     (Unmask__StepCommit         *message)
+{
+  static const Unmask__StepCommit init_value = UNMASK__STEP_COMMIT__INIT;
+  *message = init_value;
+}
+size_t unmask__step_commit__get_packed_size
+                     (const Unmask__StepCommit *message)
+{
+  assert(message->base.descriptor == &unmask__step_commit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__step_commit__pack
+                     (const Unmask__StepCommit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__step_commit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__step_commit__pack_to_buffer
+                     (const Unmask__StepCommit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__step_commit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__StepCommit *
+       unmask__step_commit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__StepCommit *)
+     protobuf_c_message_unpack (&unmask__step_commit__descriptor,
+                                allocator, len, data);
+}
+void   unmask__step_commit__free_unpacked
+                     (Unmask__StepCommit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__step_commit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__group_trouble__init
+                     (Unmask__GroupTrouble         *message)
+{
+  static const Unmask__GroupTrouble init_value = UNMASK__GROUP_TROUBLE__INIT;
+  *message = init_value;
+}
+size_t unmask__group_trouble__get_packed_size
+                     (const Unmask__GroupTrouble *message)
+{
+  assert(message->base.descriptor == &unmask__group_trouble__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__group_trouble__pack
+                     (const Unmask__GroupTrouble *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__group_trouble__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__group_trouble__pack_to_buffer
+                     (const Unmask__GroupTrouble *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__group_trouble__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__GroupTrouble *
+       unmask__group_trouble__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__GroupTrouble *)
+     protobuf_c_message_unpack (&unmask__group_trouble__descriptor,
+                                allocator, len, data);
+}
+void   unmask__group_trouble__free_unpacked
+                     (Unmask__GroupTrouble *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__group_trouble__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   unmask__reduce_sums__init
                      (Unmask__ReduceSums         *message)
 {
@@ -3894,7 +4254,792 @@ const ProtobufCMessageDescriptor unmask__node__descriptor =
   (ProtobufCMessageInit) unmask__node__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__reduce_sums__field_descriptors[7] =
+static const ProtobufCFieldDescriptor unmask__group_place__field_descriptors[6] =
+{
+  {
+    "machine",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, machine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "process",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, process),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "handle",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, handle),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nonce",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, nonce),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupPlace, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__group_place__field_indices_by_name[] = {
+  4,   /* field[4] = address */
+  2,   /* field[2] = handle */
+  5,   /* field[5] = key */
+  0,   /* field[0] = machine */
+  3,   /* field[3] = nonce */
+  1,   /* field[1] = process */
+};
+static const ProtobufCIntRange unmask__group_place__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor unmask__group_place__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.GroupPlace",
+  "GroupPlace",
+  "Unmask__GroupPlace",
+  "unmask",
+  sizeof(Unmask__GroupPlace),
+  6,
+  unmask__group_place__field_descriptors,
+  unmask__group_place__field_indices_by_name,
+  1,  unmask__group_place__number_ranges,
+  (ProtobufCMessageInit) unmask__group_place__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__group_member__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupMember, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "low",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupMember, low),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "high",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupMember, high),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "place",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupMember, place),
+    &unmask__group_place__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__group_member__field_indices_by_name[] = {
+  2,   /* field[2] = high */
+  1,   /* field[1] = low */
+  0,   /* field[0] = name */
+  3,   /* field[3] = place */
+};
+static const ProtobufCIntRange unmask__group_member__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor unmask__group_member__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.GroupMember",
+  "GroupMember",
+  "Unmask__GroupMember",
+  "unmask",
+  sizeof(Unmask__GroupMember),
+  4,
+  unmask__group_member__field_descriptors,
+  unmask__group_member__field_indices_by_name,
+  1,  unmask__group_member__number_ranges,
+  (ProtobufCMessageInit) unmask__group_member__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__group_join__field_descriptors[7] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shards",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, shards),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, steps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, pending),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "place",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupJoin, place),
+    &unmask__group_place__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__group_join__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  5,   /* field[5] = pending */
+  6,   /* field[6] = place */
+  3,   /* field[3] = shards */
+  4,   /* field[4] = steps */
+  1,   /* field[1] = token */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__group_join__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor unmask__group_join__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.GroupJoin",
+  "GroupJoin",
+  "Unmask__GroupJoin",
+  "unmask",
+  sizeof(Unmask__GroupJoin),
+  7,
+  unmask__group_join__field_descriptors,
+  unmask__group_join__field_indices_by_name,
+  1,  unmask__group_join__number_ranges,
+  (ProtobufCMessageInit) unmask__group_join__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__regroup__field_descriptors[5] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Regroup, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Regroup, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Regroup, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rank",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Regroup, rank),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Regroup, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__regroup__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  3,   /* field[3] = rank */
+  4,   /* field[4] = reason */
+  1,   /* field[1] = token */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__regroup__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor unmask__regroup__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.Regroup",
+  "Regroup",
+  "Unmask__Regroup",
+  "unmask",
+  sizeof(Unmask__Regroup),
+  5,
+  unmask__regroup__field_descriptors,
+  unmask__regroup__field_indices_by_name,
+  1,  unmask__regroup__number_ranges,
+  (ProtobufCMessageInit) unmask__regroup__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__group_view__field_descriptors[9] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rank",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, rank),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "steps",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, steps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "route",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, route),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "secret",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, secret),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "donor",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupView, donor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "members",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Unmask__GroupView, n_members),
+    offsetof(Unmask__GroupView, members),
+    &unmask__group_member__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__group_view__field_indices_by_name[] = {
+  7,   /* field[7] = donor */
+  0,   /* field[0] = job */
+  8,   /* field[8] = members */
+  3,   /* field[3] = rank */
+  5,   /* field[5] = route */
+  6,   /* field[6] = secret */
+  4,   /* field[4] = steps */
+  1,   /* field[1] = token */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__group_view__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor unmask__group_view__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.GroupView",
+  "GroupView",
+  "Unmask__GroupView",
+  "unmask",
+  sizeof(Unmask__GroupView),
+  9,
+  unmask__group_view__field_descriptors,
+  unmask__group_view__field_indices_by_name,
+  1,  unmask__group_view__number_ranges,
+  (ProtobufCMessageInit) unmask__group_view__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__step_vote__field_descriptors[5] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__step_vote__field_indices_by_name[] = {
+  4,   /* field[4] = digest */
+  0,   /* field[0] = job */
+  3,   /* field[3] = step */
+  1,   /* field[1] = token */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__step_vote__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor unmask__step_vote__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.StepVote",
+  "StepVote",
+  "Unmask__StepVote",
+  "unmask",
+  sizeof(Unmask__StepVote),
+  5,
+  unmask__step_vote__field_descriptors,
+  unmask__step_vote__field_indices_by_name,
+  1,  unmask__step_vote__number_ranges,
+  (ProtobufCMessageInit) unmask__step_vote__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__step_commit__field_descriptors[4] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepCommit, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepCommit, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepCommit, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepCommit, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__step_commit__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  3,   /* field[3] = step */
+  1,   /* field[1] = token */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__step_commit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor unmask__step_commit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.StepCommit",
+  "StepCommit",
+  "Unmask__StepCommit",
+  "unmask",
+  sizeof(Unmask__StepCommit),
+  4,
+  unmask__step_commit__field_descriptors,
+  unmask__step_commit__field_indices_by_name,
+  1,  unmask__step_commit__number_ranges,
+  (ProtobufCMessageInit) unmask__step_commit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__group_trouble__field_descriptors[5] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupTrouble, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupTrouble, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "view",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupTrouble, view),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unusable",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupTrouble, unusable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sentence",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__GroupTrouble, sentence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__group_trouble__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  4,   /* field[4] = sentence */
+  1,   /* field[1] = token */
+  3,   /* field[3] = unusable */
+  2,   /* field[2] = view */
+};
+static const ProtobufCIntRange unmask__group_trouble__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor unmask__group_trouble__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.GroupTrouble",
+  "GroupTrouble",
+  "Unmask__GroupTrouble",
+  "unmask",
+  sizeof(Unmask__GroupTrouble),
+  5,
+  unmask__group_trouble__field_descriptors,
+  unmask__group_trouble__field_indices_by_name,
+  1,  unmask__group_trouble__number_ranges,
+  (ProtobufCMessageInit) unmask__group_trouble__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__reduce_sums__field_descriptors[8] =
 {
   {
     "job",
@@ -3980,9 +5125,22 @@ static const ProtobufCFieldDescriptor unmask__reduce_sums__field_descriptors[7] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kind",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__ReduceSums, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__reduce_sums__field_indices_by_name[] = {
   0,   /* field[0] = job */
+  7,   /* field[7] = kind */
   6,   /* field[6] = nodes */
   4,   /* field[4] = offset */
   3,   /* field[3] = shards */
@@ -3993,7 +5151,7 @@ static const unsigned unmask__reduce_sums__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__reduce_sums__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor unmask__reduce_sums__descriptor =
 {
@@ -4003,7 +5161,7 @@ const ProtobufCMessageDescriptor unmask__reduce_sums__descriptor =
   "Unmask__ReduceSums",
   "unmask",
   sizeof(Unmask__ReduceSums),
-  7,
+  8,
   unmask__reduce_sums__field_descriptors,
   unmask__reduce_sums__field_indices_by_name,
   1,  unmask__reduce_sums__number_ranges,
@@ -4267,7 +5425,7 @@ const ProtobufCMessageDescriptor unmask__worker_status__descriptor =
   (ProtobufCMessageInit) unmask__worker_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__job_status__field_descriptors[9] =
+static const ProtobufCFieldDescriptor unmask__job_status__field_descriptors[10] =
 {
   {
     "id",
@@ -4377,10 +5535,23 @@ static const ProtobufCFieldDescriptor unmask__job_status__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "group",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__JobStatus, group),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__job_status__field_indices_by_name[] = {
   3,   /* field[3] = attempts */
   4,   /* field[4] = failures */
+  9,   /* field[9] = group */
   0,   /* field[0] = id */
   5,   /* field[5] = progress */
   6,   /* field[6] = since_ms */
@@ -4392,7 +5563,7 @@ static const unsigned unmask__job_status__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__job_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor unmask__job_status__descriptor =
 {
@@ -4402,7 +5573,7 @@ const ProtobufCMessageDescriptor unmask__job_status__descriptor =
   "Unmask__JobStatus",
   "unmask",
   sizeof(Unmask__JobStatus),
-  9,
+  10,
   unmask__job_status__field_descriptors,
   unmask__job_status__field_indices_by_name,
   1,  unmask__job_status__number_ranges,

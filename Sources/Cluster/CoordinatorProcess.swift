@@ -46,6 +46,7 @@ public final class CoordinatorProcess: Sendable {
     options.timing.stall = experiment.cluster.stuckSeconds * 1_000
     options.sharesJobs = experiment.cluster.workersPerJob == .auto
     options.queue = queue
+    options.route = Route(name: experiment.cluster.route)
     let detectors = try inputs.experiment.detectorFiles().sorted { $0.key < $1.key }
     let plan = RunPlan(
       name: experiment.name, experimentHash: try inputs.experiment.resultHash(),

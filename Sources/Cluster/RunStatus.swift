@@ -36,6 +36,7 @@ public struct RunStatus {
       lines.append(
         "  \(job.id) on \(job.workers.joined(separator: "+")) for \(Self.duration(job.since))"
           + (job.progress.map { ": \(Self.text($0))" } ?? ""))
+      if !job.group.isEmpty { lines.append("    \(job.group)") }
     }
     for job in reply.jobs where job.state == .failed { lines.append("  \(job.id) failed: \(job.why)") }
     if reply.remaining > 0 { lines += ["", "about \(Self.duration(reply.remaining)) left"] }
@@ -50,6 +51,7 @@ public struct RunStatus {
       var object: [String: Any] = [
         "id": job.id, "state": "\(job.state)", "workers": job.workers, "attempts": job.attempts,
         "failures": job.failures, "since_ms": job.since, "unmoved_ms": job.unmoved, "why": job.why,
+        "group": job.group,
       ]
       object["progress"] = job.progress.map { progress in
         [

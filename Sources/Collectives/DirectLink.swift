@@ -1,5 +1,6 @@
 import Glibc
 public import ShardTree
+public import Wire
 import Synchronization
 public import Transport
 

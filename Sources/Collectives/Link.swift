@@ -1,23 +1,5 @@
 public import ShardTree
-
-/// How the members of a group reach each other.
-public enum Route: String, Sendable, Hashable, CaseIterable, Codable {
-  /// Memory that the processes of one machine share.
-  case sharedMemory = "shared-memory"
-  /// Connections between all members: each adds up its part of a vector and sends it to the others.
-  case direct
-  /// Everything through the coordinator, which adds up.
-  case coordinator
-
-  /// What limits a vector of S bytes over n members, for people.
-  public func bound(members n: Int) -> String {
-    switch self {
-    case .sharedMemory: "memory bandwidth: 2 copies of the vector a member"
-    case .direct: "2·(\(n)-1)/\(n) of the vector over each member's network, the least that is possible"
-    case .coordinator: "2·(\(n)-1) vectors over the coordinator's network, \(n) times the least that is possible"
-    }
-  }
-}
+public import Wire
 
 /// Why a vector could not be added up.
 public enum LinkProblem: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import CCollective
 import Glibc
 public import ShardTree
+public import Wire
 
 /// One member's part of a group's shared memory, before the others know of it.
 ///

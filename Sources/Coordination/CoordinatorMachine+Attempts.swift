@@ -15,14 +15,23 @@ extension CoordinatorMachine {
     guard let attempt = attempts[message.token], attempt.job == message.job,
       let rank = attempt.members.firstIndex(where: { $0.worker == id })
     else { return close(false, "its lease has passed on") }
+    if rank == 0, groups[message.token] != nil,
+      !Set(jobs[message.job]!.spec.outputs).isSubset(of: message.outputs.map(\.name))
+    {
+      // It became the first after it had ended its part, and has handed nothing over.
+      close(true, "")
+      return loseMember(message.token, id, "worker \(workers[id]!.hello.name) has ended its part", now)
+    }
     if rank == 0 {
       attempts[message.token]!.outputs = message.outputs
+      attempts[message.token]!.isEnding = true
       decide(.commit(job: message.job, token: message.token, outputs: message.outputs), "")
     } else {
       attempts[message.token]!.members[rank].isFinished = true
       attempts[message.token]!.members[rank].expires = .max
       release(id, message.token)
       close(true, "")
+      leaveOutFinished(message.token, now)
     }
   }
 
@@ -37,7 +46,7 @@ extension CoordinatorMachine {
     case .failed: fail(message.token, rank: rank, message.sentence, now)
     case .worker:
       jobs[message.job]!.avoided.insert(id)
-      lose(message.token, "worker \(workers[id]!.hello.name) cannot do it: \(message.sentence)", now)
+      loseMember(message.token, id, "worker \(workers[id]!.hello.name) cannot do it: \(message.sentence)", now)
     case .cancelled where rank == 0 && reshaped(message.token, now): break
     case .cancelled, .draining:
       // The heartbeat that says so may be lost; without this the job would come back to the same worker at once.
@@ -45,7 +54,7 @@ extension CoordinatorMachine {
         workers[id]!.isDraining = true
         reindex(id)
       }
-      lose(message.token, "worker \(workers[id]!.hello.name) stopped: \(message.sentence)", now)
+      loseMember(message.token, id, "worker \(workers[id]!.hello.name) stopped: \(message.sentence)", now)
     }
   }
 
@@ -60,6 +69,7 @@ extension CoordinatorMachine {
   private mutating func close(_ token: UInt64) -> AttemptRecord? {
     guard let attempt = attempts.removeValue(forKey: token) else { return nil }
     for member in attempt.members where member.worker != 0 { release(member.worker, token) }
+    groups[token] = nil
     if here == token { here = nil }
     if reshaping == token { reshaping = nil }
     return attempt

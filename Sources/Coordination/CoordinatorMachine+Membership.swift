@@ -25,11 +25,12 @@ extension CoordinatorMachine {
     case .bye(let bye): leave(id, bye.reason, now)
     case .jobFinished(let finished): jobFinished(id, peer, finished, now)
     case .jobFailed(let failed): jobFailed(id, peer, failed, now)
+    case .groupJoin, .stepVote, .groupTrouble: receiveFromMember(id, peer, message, now)
     case .hello, .statusRequest, .operate: break  // answered above
     case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log, .logRequest: break  // not for us
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
       .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply,
-      .logReply:
+      .logReply, .regroup, .groupView, .stepCommit:
       break  // a worker does not send them
     }
   }
@@ -127,7 +128,9 @@ extension CoordinatorMachine {
     index.remove(id)
     for family in paces.keys { paces[family]!.byWorker[id] = nil }
     decide(.say, "worker \(worker.hello.name) is gone: \(reason)")
-    for token in (leases[id] ?? []).sorted() { lose(token, "worker \(worker.hello.name) is gone: \(reason)", now) }
+    for token in (leases[id] ?? []).sorted() {
+      loseMember(token, id, "worker \(worker.hello.name) is gone: \(reason)", now)
+    }
   }
 
   /// The connection is gone: a dead process never comes back, a live one says Hello within a heartbeat or two.

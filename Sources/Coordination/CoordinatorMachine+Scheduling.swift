@@ -18,6 +18,8 @@ extension CoordinatorMachine {
       }
       next = ready.next(from: rank + 1)
     }
+    // With `sharesJobs`, `reshape` says who joins.
+    if !configuration.sharesJobs, ready.isEmpty, index.hasFree { fillGroups(now) }
   }
 
   /// The workers that a job gets now; none if it should wait.
@@ -63,20 +65,27 @@ extension CoordinatorMachine {
     }
     if members == [0] { here = token }
     watch(token)
-    let inputs = inputs(of: job.spec)
-    func message(_ rank: Int) -> Assign {
-      Assign(
-        job: job.spec, token: token, rank: rank, members: members.count, attempt: job.attempts, inputs: inputs,
-        checkpoint: job.checkpoint)
-    }
+    openGroup(token)
     decide(.beginAttempt(job: name, token: token, members: members), "")
     for (rank, id) in members.enumerated() {
       let place = id == 0 ? "the coordinator" : "worker \(workers[id]!.hello.name)"
       let reason =
         "job \(name) goes to \(place)" + (members.count > 1 ? " as member \(rank) of \(members.count)" : "")
         + (job.checkpoint == nil ? "" : ", from its checkpoint")
-      decide(id == 0 ? .runHere(message(0)) : .send(workers[id]!.peer, .assign(message(rank))), reason)
+      decide(
+        id == 0
+          ? .runHere(assignment(token, rank: 0)) : .send(workers[id]!.peer, .assign(assignment(token, rank: rank))),
+        reason)
     }
+  }
+
+  /// What a member of an attempt is told at its start.
+  func assignment(_ token: UInt64, rank: Int) -> Assign {
+    let attempt = attempts[token]!
+    let job = jobs[attempt.job]!
+    return Assign(
+      job: job.spec, token: token, rank: rank, members: attempt.members.count, attempt: job.attempts,
+      inputs: inputs(of: job.spec), checkpoint: job.checkpoint)
   }
 
   private func inputs(of spec: JobSpec) -> [ArtifactReference] {

@@ -1,7 +1,7 @@
 import Wire
 
-// Idle workers join running jobs, give them back when others wait, and take over from slow ones. All of it goes through
-// a job's checkpoint, so that it changes nothing but the time.
+// Idle workers join running jobs, leave them when others wait, and take over from slow ones. Who joins takes over the
+// state from a member, who takes over goes on from a checkpoint, so that it changes nothing but the time.
 
 extension CoordinatorMachine {
   /// Takes note of how far a member is: only the phase that is named as the job's kind counts, as others (checks, loading)
@@ -51,6 +51,9 @@ extension CoordinatorMachine {
       if best == nil || choice.saved > best!.choice.saved { best = (token, choice, reason) }
     }
     guard let best, let lead = workers[attempts[best.token]!.members[0].worker] else { return }
+    if groups[best.token] != nil, best.choice.members != attempts[best.token]!.members.count {
+      return resize(best.token, to: best.choice.members, best.reason, now)
+    }
     attempts[best.token]!.wanted = best.choice.members
     attempts[best.token]!.reshapedAt = now
     reshaping = best.token
@@ -60,7 +63,7 @@ extension CoordinatorMachine {
 
   private func choice(_ attempt: AttemptRecord, _ now: Milliseconds) -> (Sharing.Choice, String)? {
     let job = jobs[attempt.job]!
-    guard job.spec.runsOn == .worker, attempt.members.allSatisfy({ !$0.isFinished }),
+    guard job.spec.runsOn == .worker, !attempt.isEnding, attempt.members.allSatisfy({ !$0.isFinished }),
       attempt.pace.milliseconds != nil, let left = left(of: attempt, now)
     else { return nil }
     let own = Set(attempt.members.map(\.worker))
@@ -82,12 +85,12 @@ extension CoordinatorMachine {
       left: left, members: attempt.members.count, most: job.spec.groupSize, paces: known.byMembers)
     let about = "about \(left / 1000) s are left"
     if ready.isEmpty {
-      let idle = index.free(job.spec.groupSize) { !own.contains($0) && !isSlow($0) }.count
+      let idle = able(job.spec.groupSize, for: attempt, now).count { !isSlow($0) }
       guard let choice = Sharing.grow(running, idle: idle) else { return nil }
-      return (choice, "\(idle) idle workers can share it: \(choice.members) go on from its checkpoint, as \(about)")
+      return (choice, "\(idle) idle workers can share it: \(choice.members) go on, as \(about)")
     }
     guard !index.hasFree, let choice = Sharing.shrink(running, waiting: ready.count) else { return nil }
-    return (choice, "\(ready.count) jobs wait for a worker: \(choice.members) go on from its checkpoint, as \(about)")
+    return (choice, "\(ready.count) jobs wait for a worker: \(choice.members) go on, as \(about)")
   }
 
   /// Whether a worker's steps take much longer than other workers', in any family.

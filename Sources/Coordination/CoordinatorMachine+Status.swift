@@ -52,7 +52,8 @@ extension CoordinatorMachine {
       id: job.spec.id, state: job.state,
       workers: attempt?.members.map { $0.worker == 0 ? "coordinator" : workers[$0.worker]?.hello.name ?? "?" } ?? [],
       attempts: job.attempts, failures: job.failures, progress: lead?.progress, since: max(0, now - job.since),
-      unmoved: lead.map { max(0, now - $0.movedAt) } ?? 0, why: short(why(job, now), 2_000))
+      unmoved: lead.map { max(0, now - $0.movedAt) } ?? 0, why: short(why(job, now), 2_000),
+      group: job.token.flatMap { groups[$0]?.description } ?? "")
   }
 
   /// What a job waits for, or why it failed.

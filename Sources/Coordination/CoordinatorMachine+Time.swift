@@ -48,7 +48,8 @@ extension CoordinatorMachine {
     let attempt = attempts[token]!
     if let rank = attempt.members.firstIndex(where: { $0.worker != 0 && $0.expires < now }) {
       let name = workers[attempt.members[rank].worker]?.hello.name ?? "that had it before the restart"
-      return lose(token, "the lease of worker \(name) has run out", now)
+      return loseMember(
+        token, attempt.members[rank].worker, "the lease of worker \(name) has run out", now)
     }
     if let (rank, sentence) = stuck(attempt, now) {
       if now - attempt.members[rank].movedAt >= configuration.stall * CoordinatorConfiguration.hangFactor {

@@ -28,6 +28,8 @@ public struct CoordinatorMachine: Sendable {
   var attempts: [UInt64: AttemptRecord] = [:]
   /// The attempts whose leases each worker has, by its incarnation; it may not be back yet after a restart.
   var leases: [UInt64: Set<UInt64>] = [:]
+  /// The groups of attempts that may be shared.
+  var groups: [UInt64: GroupMachine] = [:]
   var lastToken: UInt64
   var fingerprint: String
   var joined = 0
@@ -117,6 +119,7 @@ public struct CoordinatorMachine: Sendable {
     jobs[attempt.job]!.token = attempt.token
     setState(attempt.job, .running, now)
     watch(attempt.token)
+    openGroup(attempt.token)
     decide(.say, "job \(attempt.job) may still be running: its workers have \(configuration.lease) ms to come back")
   }
 
@@ -147,7 +150,9 @@ public struct CoordinatorMachine: Sendable {
       decide(.commit(job: attempt.job, token: token, outputs: outputs), "")
     case .failedHere(let token, let sentence): fail(token, rank: 0, sentence, now)
     case .groupBroken(let token, let reason): lose(token, reason, now)
-    case .tick: tick(now)
+    case .tick:
+      tick(now)
+      tickGroups(now)
     }
     schedule(now)
     if case .tick = event { reshape(now) }

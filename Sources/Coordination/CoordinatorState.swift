@@ -30,6 +30,8 @@ public struct CoordinatorConfiguration: Sendable {
   public var sharesJobs: Bool
   /// Experiments that follow at this address.
   public var queue: [String]
+  /// How the members of groups reach each other; nil chooses the fastest way that works.
+  public var route: Route?
 
   /// How many times `stall` a job may go without progress before another worker gets it.
   static let hangFactor = 5
@@ -40,7 +42,7 @@ public struct CoordinatorConfiguration: Sendable {
     incarnation: UInt64,
     shared: [ArtifactReference] = [], heartbeat: Milliseconds = 2_000, lease: Milliseconds = 15_000,
     groupPatience: Milliseconds = 5_000, stall: Milliseconds = 120_000, lossLimit: Int = 25,
-    sharesJobs: Bool = false, queue: [String] = []
+    sharesJobs: Bool = false, queue: [String] = [], route: Route? = nil
   ) {
     self.run = run
     self.experiment = experiment
@@ -56,6 +58,7 @@ public struct CoordinatorConfiguration: Sendable {
     self.lossLimit = lossLimit
     self.sharesJobs = sharesJobs
     self.queue = queue
+    self.route = route
   }
 }
 
@@ -174,4 +177,8 @@ struct AttemptRecord: Sendable {
   /// How many workers its job is to go on with, once it has ended at a checkpoint, and when that was asked for.
   var wanted: Int?
   var reshapedAt: Milliseconds?
+  /// Whether its result is being written down: who belongs to it does not matter any more.
+  var isEnding = false
+  /// Workers that were members and are none any more.
+  var former: Set<UInt64> = []
 }

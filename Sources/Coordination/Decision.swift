@@ -29,6 +29,8 @@ public enum CoordinatorAction: Sendable, Equatable {
   case send(Peer, Message)
   /// Write an attempt into the ledger. Comes before its `Assign` messages, so that no lease exists unwritten.
   case beginAttempt(job: String, token: UInt64, members: [UInt64])
+  /// Write into the ledger who does an attempt now.
+  case changeAttempt(token: UInt64, members: [UInt64])
   /// Write an attempt's end into the ledger.
   case endAttempt(token: UInt64, reason: String)
   /// Give the outputs their names and write the job as done, all or nothing; then report `committed` or `commitFailed`.

@@ -3,10 +3,11 @@ public import Wire
 
 /// Adds up what the members of groups send, piece by piece, in the fixed tree over shards. Pure: bytes in, bytes out.
 ///
-/// A round is one step of one attempt. The step before is kept, so that a member whose result was lost can ask again; a
-/// member further behind than that contradicts the others, and the attempt must end.
+/// A round is one vector of one attempt. The one before is kept, so that a member whose result was lost can ask again; a
+/// member further behind than that contradicts the others, and the attempt must end. What belongs to an earlier view of
+/// the group counts for nothing.
 public struct ReduceRounds: Sendable {
-  /// Elements of one piece: one raw frame of float32.
+  /// Elements of one piece: at most one raw frame.
   public static let pieceElements = Packet.frameLimit / 4
 
   /// A piece of a sum over all shards.
@@ -15,8 +16,8 @@ public struct ReduceRounds: Sendable {
     public let offset: Int
     /// Elements of the whole vector.
     public let total: Int
-    /// The sum.
-    public let values: [Float]
+    /// The sum's elements, little-endian.
+    public let bytes: [UInt8]
   }
 
   /// What comes of one contribution.
@@ -33,12 +34,14 @@ public struct ReduceRounds: Sendable {
 
   private struct Slot: Sendable {
     var ranks: Set<Int> = []
-    var sums: [ShardTree.Sum] = []
-    var result: [Float]?
+    var nodes: [Range<Int>] = []
+    var frames: [[UInt8]] = []
+    var result: [UInt8]?
   }
 
   private struct Round: Sendable {
     let step: Int
+    let kind: ElementKind
     let shards: Int
     /// Elements of the vector; nil while only members without sums have spoken.
     var total: Int?
@@ -53,7 +56,7 @@ public struct ReduceRounds: Sendable {
 
     var pieces: [Piece] {
       slots.sorted { $0.key < $1.key }.compactMap { offset, slot in
-        slot.result.map { Piece(offset: offset, total: total ?? 0, values: $0) }
+        slot.result.map { Piece(offset: offset, total: total ?? 0, bytes: $0) }
       }
     }
   }
@@ -67,24 +70,28 @@ public struct ReduceRounds: Sendable {
   /// - Units: `limit` is the largest vector, in bytes.
   public init(limit: Int) { self.limit = limit }
 
-  /// Takes a member's sums of one piece; `frames` are its nodes' float32 values, little-endian.
+  /// Takes a member's sums of one piece; `frames` are its nodes' elements, little-endian.
   public mutating func add(_ message: ReduceSums, frames: [[UInt8]], rank: Int, members: Int) -> Outcome {
     if let problem = problem(with: message, frames) { return .broken(reason: problem) }
     let token = message.token
     if current[token]?.step != message.step {
       if let old = previous[token], old.step == message.step { return again(old, message) }
       if let now = current[token] {
-        guard now.isComplete else {
-          return .broken(reason: "members are at steps \(now.step) and \(message.step)")
+        guard message.step >> 32 >= now.step >> 32 else { return .waits }  // of an earlier view: nobody waits for it
+        guard now.isComplete || message.step >> 32 > now.step >> 32 else {
+          return .broken(reason: "members are at vectors \(now.step) and \(message.step)")
         }
-        previous[token] = now
+        previous[token] = now.isComplete ? now : nil
       }
-      current[token] = Round(step: message.step, shards: message.shards)
+      current[token] = Round(
+        step: message.step, kind: ElementKind(rawValue: Int32(message.kind)) ?? .float32, shards: message.shards)
     }
     var round = current[token]!
     defer { current[token] = round }
-    guard round.shards == message.shards else {
-      return .broken(reason: "members count \(round.shards) and \(message.shards) shards at step \(message.step)")
+    guard round.shards == message.shards, round.kind.rawValue == message.kind else {
+      return .broken(
+        reason: "members count \(round.shards) and \(message.shards) shards, or elements of two kinds, at vector "
+          + "\(message.step)")
     }
     var touched: [Int]
     if message.total == 0 {
@@ -98,13 +105,14 @@ public struct ReduceRounds: Sendable {
       round.total = total
       var slot = round.slots[message.offset] ?? Slot()
       guard !slot.ranks.contains(rank) else {
-        return slot.result.map { .again([Piece(offset: message.offset, total: total, values: $0)]) } ?? .waits
+        return slot.result.map { .again([Piece(offset: message.offset, total: total, bytes: $0)]) } ?? .waits
       }
       for (node, frame) in zip(message.nodes, frames) {
         guard node.high <= message.shards,
-          !slot.sums.contains(where: { $0.low < node.high && node.low < $0.high })
+          !slot.nodes.contains(where: { $0.overlaps(node.low..<node.high) })
         else { return .broken(reason: "shards \(node.low)..<\(node.high) come twice at step \(message.step)") }
-        slot.sums.append(ShardTree.Sum(low: node.low, high: node.high, values: floats(frame)))
+        slot.nodes.append(node.low..<node.high)
+        slot.frames.append(frame)
       }
       slot.ranks.insert(rank)
       round.slots[message.offset] = slot
@@ -113,12 +121,15 @@ public struct ReduceRounds: Sendable {
     var complete: [Piece] = []
     for offset in touched where round.slots[offset]!.result == nil {
       guard round.slots[offset]!.ranks.union(round.empty).count == members else { continue }
-      guard let sum = ShardTree.root(of: round.slots[offset]!.sums, shards: round.shards) else {
+      guard
+        let sum = GroupShape.sum(
+          round.kind, round.slots[offset]!.nodes, round.slots[offset]!.frames, shards: round.shards)
+      else {
         return .broken(reason: "some of the \(round.shards) shards are missing at step \(round.step)")
       }
       round.slots[offset]!.result = sum
-      round.slots[offset]!.sums = []
-      complete.append(Piece(offset: offset, total: round.total!, values: sum))
+      (round.slots[offset]!.nodes, round.slots[offset]!.frames) = ([], [])
+      complete.append(Piece(offset: offset, total: round.total!, bytes: sum))
     }
     return complete.isEmpty ? .waits : .complete(complete)
   }
@@ -126,13 +137,14 @@ public struct ReduceRounds: Sendable {
   private func problem(with message: ReduceSums, _ frames: [[UInt8]]) -> String? {
     guard message.total > 0 else { return message.nodes.isEmpty ? nil : "a member adds nothing, but with nodes" }
     guard message.total <= limit / 4 else {
-      return "a sum of \(message.total) float32 is more than the limit of \(limit) bytes"
+      return "a sum of \(message.total) elements is more than the limit of \(limit) bytes"
     }
     guard message.offset % Self.pieceElements == 0, message.offset < message.total else {
       return "a piece begins at \(message.offset) of \(message.total)"
     }
     let count = min(Self.pieceElements, message.total - message.offset)
-    guard frames.count == message.nodes.count, frames.allSatisfy({ $0.count == count * 4 }) else {
+    guard let kind = ElementKind(rawValue: Int32(message.kind)) else { return "elements are of a kind nobody knows" }
+    guard frames.count == message.nodes.count, frames.allSatisfy({ $0.count == count * kind.size }) else {
       return "a piece has not the \(count) elements that belong to it"
     }
     guard zip(frames, message.nodes).allSatisfy({ crc32c($0) == $1.crc }) else {
@@ -143,10 +155,10 @@ public struct ReduceRounds: Sendable {
 
   private func again(_ round: Round, _ message: ReduceSums) -> Outcome {
     if message.total == 0 { return .again(round.pieces) }
-    guard let values = round.slots[message.offset]?.result, round.total == message.total else {
+    guard let bytes = round.slots[message.offset]?.result, round.total == message.total else {
       return .broken(reason: "a member asks for step \(message.step) again, but with other sizes")
     }
-    return .again([Piece(offset: message.offset, total: message.total, values: values)])
+    return .again([Piece(offset: message.offset, total: message.total, bytes: bytes)])
   }
 
   /// Forgets an attempt that has ended.
@@ -160,20 +172,4 @@ public struct ReduceRounds: Sendable {
     current = current.filter { tokens.contains($0.key) }
     previous = previous.filter { tokens.contains($0.key) }
   }
-}
-
-/// Float32 values from little-endian bytes.
-///
-/// - Traps: if the count is not a multiple of four.
-public func floats(_ bytes: [UInt8]) -> [Float] {
-  precondition(bytes.count % 4 == 0, "floats: \(bytes.count) bytes are no float32 values")
-  return [Float](unsafeUninitializedCapacity: bytes.count / 4) { buffer, count in
-    bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
-    count = bytes.count / 4
-  }
-}
-
-/// The little-endian bytes of float32 values.
-public func bytes(of values: ArraySlice<Float>) -> [UInt8] {
-  values.withUnsafeBytes { [UInt8]($0) }
 }

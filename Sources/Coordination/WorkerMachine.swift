@@ -244,9 +244,11 @@ public struct WorkerMachine: Sendable {
         closed.isAccepted ? "" : "the result of job \(lease.assign.job.id) is not taken: \(closed.reason)")
     case .heartbeatSeen: break  // that it came is all it says
     case .welcome, .refuse, .reset, .runEnded, .byeSeen: break  // taken above
-    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult: break  // they do not come here
+    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .regroup, .groupView, .stepCommit:
+      break  // they do not come here
     case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .statusRequest, .statusReply, .operate, .operateReply, .logRequest, .logReply:
+      .reduceSums, .groupJoin, .stepVote, .groupTrouble, .statusRequest, .statusReply, .operate, .operateReply,
+      .logRequest, .logReply:
       break  // a coordinator does not send them to a worker
     }
   }

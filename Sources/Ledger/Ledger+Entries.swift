@@ -21,6 +21,17 @@ extension Ledger {
     }
   }
 
+  /// Others do an attempt now.
+  public func changeAttempt(token: UInt64, members: [UInt64], names: [String]) {
+    write { database, _ in
+      try database.run(
+        "UPDATE attempts SET members = ?, workers = ? WHERE token = ?",
+        [
+          members.map { String($0, radix: 16) }.joined(separator: ","), names.joined(separator: ", "), Int64(token),
+        ])
+    }
+  }
+
   /// An attempt has ended without a result; what it uploaded is void.
   public func endAttempt(token: UInt64, reason: String) {
     write { database, now in
@@ -118,15 +129,18 @@ extension Ledger {
   }
 
   /// What a member of an attempt used; said again it changes nothing. Not urgent.
-  public func record(_ use: SampleUse, job: String, token: UInt64, rank: Int) {
+  public func record(_ use: SampleUse, job: String, token: UInt64) {
     add(isUrgent: false) { database in
       try database.run(
         """
-        INSERT OR REPLACE INTO uses (job, token, rank, epoch, first, end, count, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO uses (job, token, rank, epoch, first, end, count, sum, view) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (job, token, rank, epoch, first) DO UPDATE
+        SET end = excluded.end, count = excluded.count, sum = excluded.sum, view = excluded.view
+        WHERE excluded.view >= uses.view
         """,
         [
-          job, Int64(token), rank, use.epoch, use.steps.lowerBound, use.steps.upperBound, use.count,
-          Int64(bitPattern: use.sum),
+          job, Int64(token), use.member, use.epoch, use.steps.lowerBound, use.steps.upperBound, use.count,
+          Int64(bitPattern: use.sum), use.view,
         ])
     }
   }

@@ -81,13 +81,11 @@ public struct LedgerReader {
   public struct Use: Sendable, Equatable {
     /// The attempt's fencing token.
     public var token: UInt64
-    /// The member.
-    public var rank: Int
-    /// What it used.
+    /// What a member used.
     public var use: SampleUse
 
     /// A use from its parts.
-    public init(token: UInt64, rank: Int, use: SampleUse) { (self.token, self.rank, self.use) = (token, rank, use) }
+    public init(token: UInt64, use: SampleUse) { (self.token, self.use) = (token, use) }
   }
 
   /// What all members of all attempts of a job used, attempt by attempt, in the order of steps.
@@ -98,10 +96,10 @@ public struct LedgerReader {
           database, sql: "SELECT * FROM uses WHERE job = ? ORDER BY token, epoch, first, rank", arguments: [job]
         ).map { row in
           Use(
-            token: UInt64(row["token"] as Int64), rank: row["rank"],
+            token: UInt64(row["token"] as Int64),
             use: SampleUse(
               epoch: row["epoch"], steps: (row["first"] as Int)..<(row["end"] as Int), count: row["count"],
-              sum: UInt64(bitPattern: row["sum"] as Int64)))
+              sum: UInt64(bitPattern: row["sum"] as Int64), member: row["rank"], view: row["view"]))
         }
       }
     }

@@ -33,6 +33,12 @@ extension CoordinatorService {
       ledger.beginAttempt(job: job, token: token, members: members, names: names)
       jobs[token] = job
       log("attempt \(token) goes to \(names.joined(separator: ", "))", job: job, from: "coordinator")
+    case .changeAttempt(let token, let members):
+      let names = machine.peers(of: token).map { $0.flatMap { machine.name(of: $0) } ?? "a worker that is away" }
+      ledger.changeAttempt(token: token, members: members, names: names)
+      if let job = jobs[token] {
+        log("attempt \(token) is with \(names.joined(separator: ", "))", job: job, from: "coordinator")
+      }
     case .endAttempt(let token, let reason):
       if let job = jobs[token] { log("attempt \(token) has ended: \(reason)", job: job, from: "coordinator") }
       forget(token)

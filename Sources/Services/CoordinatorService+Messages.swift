@@ -42,7 +42,8 @@ extension CoordinatorService {
   private func take(_ packet: Packet, from peer: Peer) throws {
     let header = packet.header
     switch packet.message {
-    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest, .operate:
+    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest, .operate, .groupJoin, .stepVote,
+      .groupTrouble:
       try handle(.received(peer, header, packet.message))
     case .logRequest(let request): answer(request, peer)
     case .uploadBegin(let begin):
@@ -60,11 +61,8 @@ extension CoordinatorService {
       try reduce(sums, packet.frames, peer, header)
     case .metrics(let metrics):
       guard admit(peer, header) else { return }
-      guard case .success((let rank, _)) = machine.authorize(peer, header, job: metrics.job, token: metrics.token)
-      else { return }
-      if let use = SampleUse(metrics) {
-        return ledger.record(use, job: metrics.job, token: metrics.token, rank: rank)
-      }
+      guard case .success = machine.authorize(peer, header, job: metrics.job, token: metrics.token) else { return }
+      if let use = SampleUse(metrics) { return ledger.record(use, job: metrics.job, token: metrics.token) }
       record(
         metrics.metrics.map { ($0.name, $0.value) }, epoch: metrics.epoch, job: metrics.job,
         from: machine.name(of: peer) ?? "?")
@@ -73,7 +71,9 @@ extension CoordinatorService {
       guard case .success = machine.authorize(peer, header, job: log.job, token: log.token) else { return }
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
-      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply, .logReply:
+      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply, .logReply,
+      .regroup, .groupView,
+      .stepCommit:
       complain(peer.id, "a worker does not send \(packet.message.kind)")
     }
   }
@@ -166,7 +166,7 @@ extension CoordinatorService {
   }
 
   private func sendResult(_ sums: ReduceSums, _ piece: ReduceRounds.Piece, to peer: Peer) {
-    let frame = bytes(of: piece.values[...])
+    let frame = piece.bytes
     let result = ReduceResult(
       job: sums.job, token: sums.token, step: sums.step, offset: piece.offset, total: piece.total, crc: crc32c(frame))
     send(.reduceResult(result), frames: [frame], to: peer)

@@ -107,7 +107,7 @@ public final class CoordinatorService: @unchecked Sendable {
         run: plan.name, experiment: plan.experimentHash, version: options.version, fingerprint: options.fingerprint,
         usesBFloat16: options.usesBFloat16, incarnation: incarnation, shared: shared, heartbeat: timing.heartbeat,
         lease: timing.lease, groupPatience: timing.groupPatience, stall: timing.stall, lossLimit: options.lossLimit,
-        sharesJobs: options.sharesJobs, queue: options.queue),
+        sharesJobs: options.sharesJobs, queue: options.queue, route: options.route),
       jobs: plan.jobs, restored: restored, now: monotonicMilliseconds())
     published = Mutex(machine.status(monotonicMilliseconds()))
     // Last, so that nobody hears of a coordinator that then fails to start.

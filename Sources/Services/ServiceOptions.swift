@@ -1,5 +1,6 @@
 public import Logging
 public import Transport
+public import Wire
 
 /// How the services behave; the same for coordinator and worker unless a comment says otherwise.
 public struct ServiceOptions: Sendable {
@@ -42,6 +43,8 @@ public struct ServiceOptions: Sendable {
   public var sharesJobs = false
   /// Experiments that follow at the same address: their names, for workers and for people.
   public var queue: [String] = []
+  /// How the members of groups reach each other; nil chooses the fastest way that works. The coordinator's counts.
+  public var route: Route?
   /// How connections are protected: `.keys` at a coordinator, `.key` at a worker.
   public var security: SocketOptions.Security = .none
   /// Where the service says what it does, one line an event.

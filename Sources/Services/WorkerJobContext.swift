@@ -19,26 +19,54 @@ final class WorkerJobContext: JobContext {
     var progress = JobProgress(phase: "starting")
     var cancelled: JobCancelled?
     var published: [ArtifactReference] = []
+    /// This member's number in its group.
+    var rank: Int
   }
+
+  private let opened = Mutex<GroupReducer?>(nil)
+
+  /// The job's part in its group; nil for a job that nobody may share.
+  var group: GroupReducer? { opened.withLock { $0 } }
 
   init(
     _ assign: Assign, directory: URL, requests: WorkerRequests, cache: ArtifactCache,
     log: @escaping @Sendable (String) -> Void
   ) {
     (self.assign, self.directory, self.requests, self.cache, logLine) = (assign, directory, requests, cache, log)
-    state = Mutex(State())
+    state = Mutex(State(rank: assign.rank))
+  }
+
+  /// Makes the job one that others may share. Before `run`.
+  func openGroup(isEncrypted: Bool, interface: String, patience: Int) {
+    let group = GroupReducer(
+      self, requests: requests, isEncrypted: isEncrypted, interface: interface, patience: patience)
+    opened.withLock { $0 = group }
+  }
+
+  private var rank: Int { state.withLock { $0.rank } }
+
+  /// Takes what the coordinator says about the group.
+  func receive(_ message: Message) {
+    switch message {
+    case .regroup(let regroup): state.withLock { $0.rank = regroup.rank }
+    case .groupView(let view): state.withLock { $0.rank = view.rank }
+    default: break
+    }
+    group?.receive(message)
   }
 
   /// Does the job and reports its end, on the compute thread.
   func run(_ runner: any JobRunner) {
     let token = assign.token
+    defer { opened.withLock { $0 = nil } }
     do {
       try makeFolder(directory)
       try check(evenDraining: true)
       try runner.run(assign.job, self)
+      try uploadKept()
       let published = state.withLock { $0.published }
       let names = Set(published.map(\.name))
-      if assign.rank == 0, let missing = assign.job.outputs.first(where: { !names.contains($0) }) {
+      if rank == 0, let missing = assign.job.outputs.first(where: { !names.contains($0) }) {
         throw ServiceError("job \(assign.job.id) ended without publishing \(missing)")
       }
       requests.troubles.store(0, ordering: .relaxed)
@@ -76,11 +104,14 @@ final class WorkerJobContext: JobContext {
     state.withLock { state in
       if state.cancelled?.reason.keepsCheckpoint ?? true { state.cancelled = reason }
     }
+    group?.wake(isDraining: reason.reason.keepsCheckpoint)
   }
 
+  /// - Throws: `JobCancelled` if the job must stop.
   func check() throws { try check(evenDraining: false) }
 
-  private func check(evenDraining: Bool) throws {
+  /// - Throws: `JobCancelled` if the job must stop; `evenDraining`, also if it is to leave a checkpoint first.
+  func check(evenDraining: Bool) throws {
     guard let reason = state.withLock({ $0.cancelled }) else { return }
     if !reason.reason.keepsCheckpoint || evenDraining { throw reason }
   }
@@ -130,17 +161,37 @@ final class WorkerJobContext: JobContext {
     guard assign.job.outputs.contains(name) else {
       throw ServiceError("job \(assign.job.id) has no output named \(name)")
     }
-    guard let artifact = try upload(file, as: name, .output) else { return }
+    guard let artifact = try upload(file, as: name, .output) else {
+      // Whoever is member 0 in the end hands it over.
+      return try linkOrCopy(file, to: kept.appendingPathComponent(name))
+    }
+    note(artifact)
+  }
+
+  private func note(_ artifact: ArtifactReference) {
     state.withLock { state in
-      state.published.removeAll { $0.name == name }
+      state.published.removeAll { $0.name == artifact.name }
       state.published.append(artifact)
+    }
+  }
+
+  private var kept: URL { directory.appendingPathComponent("kept") }
+
+  /// Hands over what this member kept, if it has become member 0 since.
+  private func uploadKept() throws {
+    guard rank == 0 else { return }
+    let known = Set(state.withLock { $0.published.map(\.name) })
+    for name in assign.job.outputs where !known.contains(name) {
+      let file = kept.appendingPathComponent(name)
+      guard FileManager.default.fileExists(atPath: file.path) else { continue }
+      if let artifact = try upload(file, as: name, .output) { note(artifact) }
     }
   }
 
   @discardableResult
   private func upload(_ file: URL, as name: String, _ kind: UploadKind) throws -> ArtifactReference? {
     try check(evenDraining: false)
-    guard assign.rank == 0 else { return nil }
+    guard rank == 0 else { return nil }
     let artifact = try reference(to: file, as: name)
     let begin = UploadBegin(
       transfer: 0, job: assign.job.id, token: assign.token, kind: kind, artifact: artifact, progress: latestProgress)
@@ -157,7 +208,7 @@ final class WorkerJobContext: JobContext {
 
   func record(metrics: [String: Double], epoch: Int) throws {
     try check(evenDraining: true)
-    guard assign.rank == 0 else { return }
+    guard rank == 0 else { return }
     requests.put(
       .metrics(
         Metrics(
@@ -171,33 +222,10 @@ final class WorkerJobContext: JobContext {
       .metrics(Metrics(job: assign.job.id, token: assign.token, epoch: use.epoch, metrics: use.metrics)))
   }
 
-  var reducer: (any ShardReducer)? { assign.members > 1 ? GroupReducer(self) : nil }
+  var reducer: (any ShardReducer)? { group }
 
   func log(_ line: String) {
     logLine("job \(assign.job.id): \(line)")
     requests.put(.log(Log(job: assign.job.id, token: assign.token, line: line)))
-  }
-
-  /// Sums over the group, through the coordinator.
-  private final class GroupReducer: ShardReducer {
-    let rank: Int
-    let members: Int
-    private let context: WorkerJobContext
-
-    init(_ context: WorkerJobContext) {
-      (rank, members, self.context) = (context.assign.rank, context.assign.members, context)
-    }
-
-    func reduce(step: Int, sums: [ShardTree.Sum], shards: Int) throws -> [Float] {
-      precondition(
-        Set(sums.map(\.values.count)).count <= 1, "GroupReducer: sums of one step have different lengths")
-      // Whoever is to leave a checkpoint behind ends the step first: the others are still there.
-      try context.check(evenDraining: false)
-      let answer = Answer<[Float]>()
-      context.requests.put(
-        .reduce(job: context.assign.job.id, token: context.assign.token, step: step, sums: sums, shards: shards, answer)
-      )
-      return try context.wait(answer, evenDraining: false)
-    }
   }
 }

@@ -1,3 +1,4 @@
+import Coordination
 import Files
 import Foundation
 import Glibc
@@ -13,7 +14,10 @@ typealias Answer<Value: Sendable> = Mailbox<Result<Value, any Error>>
 enum WorkerRequest: Sendable {
   case upload(UploadBegin, file: URL, Answer<Void>)
   case download(ArtifactReference, token: UInt64, to: URL, Answer<Void>)
-  case reduce(job: String, token: UInt64, step: Int, sums: [ShardTree.Sum], shards: Int, Answer<[Float]>)
+  case reduce(
+    job: String, token: UInt64, step: Int, kind: ElementKind, own: [ReduceExchange.Contribution], shards: Int,
+    Answer<[UInt8]>)
+  case group(token: UInt64, Message)
   case metrics(Metrics)
   case log(Log)
   case finished(token: UInt64, outputs: [ArtifactReference])
@@ -141,63 +145,70 @@ final class DownloadExchange {
   }
 }
 
-/// A sum over a group under way. The service thread alone touches it.
+/// A sum over a group under way through the coordinator. The service thread alone touches it.
 final class ReduceExchange {
+  /// One node's vector.
+  struct Contribution: Sendable {
+    let node: Range<Int>
+    let bytes: [UInt8]
+  }
+
   let token: UInt64
   let step: Int
-  let answer: Answer<[Float]>
+  let answer: Answer<[UInt8]>
   private let job: String
-  private let sums: [ShardTree.Sum]
+  private let kind: ElementKind
+  private let own: [Contribution]
   private let shards: Int
-  private var result: [Float]
-  private var missing: Set<Int>
+  private var result: [UInt8] = []
+  private var missing: Set<Int> = []
 
   init(
-    job: String, token: UInt64, step: Int, sums: [ShardTree.Sum], shards: Int, _ answer: Answer<[Float]>
+    job: String, token: UInt64, step: Int, kind: ElementKind, own: [Contribution], shards: Int,
+    _ answer: Answer<[UInt8]>
   ) {
-    (self.job, self.token, self.step, self.sums, self.shards, self.answer) = (job, token, step, sums, shards, answer)
-    (result, missing) = ([], [])
-    size(sums.first?.values.count ?? 0)
+    (self.job, self.token, self.step, self.kind) = (job, token, step, kind)
+    (self.own, self.shards, self.answer) = (own, shards, answer)
+    size((own.first?.bytes.count ?? 0) / kind.size)
   }
-
-  static let piece = Packet.frameLimit / 4
 
   private func size(_ total: Int) {
-    result = [Float](repeating: 0, count: total)
-    missing = Set(stride(from: 0, to: total, by: ReduceExchange.piece))
+    result = [UInt8](repeating: 0, count: total * kind.size)
+    missing = Set(stride(from: 0, to: total, by: ReduceRounds.pieceElements))
   }
 
-  /// The pieces without a result: all at the beginning, the rest on a new connection. A member without sums says so
+  private var total: Int { result.count / kind.size }
+
+  private func bytes(at offset: Int) -> Range<Int> {
+    offset * kind.size..<min(result.count, (offset + ReduceRounds.pieceElements) * kind.size)
+  }
+
+  /// The pieces without a result: all at the beginning, the rest on a new connection. A member without vectors says so
   /// once, and gets what the others have.
   func pieces() -> [(Message, [[UInt8]])] {
-    guard !sums.isEmpty else {
-      let nothing = ReduceSums(job: job, token: token, step: step, shards: shards, offset: 0, total: 0, nodes: [])
-      return [(.reduceSums(nothing), [])]
+    func message(_ offset: Int, _ nodes: [Node]) -> Message {
+      .reduceSums(
+        ReduceSums(
+          job: job, token: token, step: step, kind: Int(kind.rawValue), shards: shards, offset: offset,
+          total: own.isEmpty ? 0 : total, nodes: nodes))
     }
+    guard !own.isEmpty else { return [(message(0, []), [])] }
     return missing.sorted().map { offset in
-      let end = min(result.count, offset + Self.piece)
-      let frames = sums.map { sum in sum.values[offset..<end].withUnsafeBytes { [UInt8]($0) } }
-      let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
-      let message = ReduceSums(
-        job: job, token: token, step: step, shards: shards, offset: offset, total: result.count, nodes: nodes)
-      return (.reduceSums(message), frames)
+      let frames = own.map { [UInt8]($0.bytes[bytes(at: offset)]) }
+      let nodes = zip(own, frames).map { Node(low: $0.node.lowerBound, high: $0.node.upperBound, crc: crc32c($1)) }
+      return (message(offset, nodes), frames)
     }
   }
 
   /// Takes a piece of the result; the whole when it was the last.
-  func take(_ piece: ReduceResult, _ bytes: [UInt8]) -> [Float]? {
+  func take(_ piece: ReduceResult, _ bytes: [UInt8]) -> [UInt8]? {
     guard piece.step == step else { return nil }
-    if result.isEmpty { size(piece.total) }
-    let count = min(Self.piece, result.count - piece.offset)
-    guard piece.total == result.count, missing.contains(piece.offset), bytes.count == count * 4,
-      crc32c(bytes) == piece.crc
-    else { return nil }
+    if result.isEmpty, piece.total <= 1 << 32 { size(piece.total) }
+    guard piece.total == total, missing.contains(piece.offset), crc32c(bytes) == piece.crc else { return nil }
+    let place = self.bytes(at: piece.offset)
+    guard bytes.count == place.count else { return nil }
     missing.remove(piece.offset)
-    result.withUnsafeMutableBytes { whole in
-      bytes.withUnsafeBytes {
-        UnsafeMutableRawBufferPointer(rebasing: whole[(piece.offset * 4)...]).copyMemory(from: $0)
-      }
-    }
+    result.replaceSubrange(place, with: bytes)
     return missing.isEmpty ? result : nil
   }
 }

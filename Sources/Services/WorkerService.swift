@@ -30,6 +30,8 @@ public final class WorkerService: @unchecked Sendable {
   private let endpoint: Endpoint
   private let requests: WorkerRequests
   private let cache: ArtifactCache
+  /// Where other workers reach this one: as the coordinator does.
+  private let interface: String
   private let incarnation: UInt64
   private var machine: WorkerMachine
   private var sequence: UInt64 = 0
@@ -76,6 +78,7 @@ public final class WorkerService: @unchecked Sendable {
     Self.removeLeftovers()
     try makeFolder(self.directory)
     cache = try ArtifactCache(directory: self.directory.appendingPathComponent("cache"))
+    interface = LocalInterface.address(towards: coordinator)
     let endpoint = try Endpoint.caller(to: coordinator, options: options.socket)
     self.endpoint = endpoint
     requests = WorkerRequests { endpoint.wake() }
@@ -122,7 +125,10 @@ public final class WorkerService: @unchecked Sendable {
         toldDrain = true
         handle(.drain)
       }
-      for (token, context) in contexts { handle(.progress(token: token, context.latestProgress)) }
+      for (token, context) in contexts {
+        handle(.progress(token: token, context.latestProgress))
+        if isJoined, let question = context.group?.tick(now: monotonicMilliseconds(), isNew: false) { send(question) }
+      }
       handle(.tick)
     }
     finish()
@@ -204,6 +210,9 @@ public final class WorkerService: @unchecked Sendable {
       download.restart()
       for want in download.wants() { send(want) }
     }
+    for context in contexts.values {
+      if let question = context.group?.tick(now: monotonicMilliseconds(), isNew: true) { send(question) }
+    }
     for reduction in reductions.values { for (message, frames) in reduction.pieces() { send(message, frames: frames) } }
     if isFirst { prepare(welcome) }
   }
@@ -240,6 +249,11 @@ public final class WorkerService: @unchecked Sendable {
     let context = WorkerJobContext(
       assign, directory: work.appendingPathComponent("\(assign.token)-\(assign.rank)"), requests: requests,
       cache: cache, log: { logger.info("\($0)") })
+    if assign.job.groupSize > 1 {
+      var isEncrypted = true
+      if case .none = options.security { isEncrypted = false }
+      context.openGroup(isEncrypted: isEncrypted, interface: interface, patience: options.timing.stall)
+    }
     contexts[assign.token] = context
     startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
   }
@@ -279,14 +293,15 @@ public final class WorkerService: @unchecked Sendable {
       return options.logger.warning("a message from the coordinator is dropped: \(error)")
     }
     switch packet.message {
-    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult:
+    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .regroup, .groupView, .stepCommit:
       guard packet.header.session == incarnation, packet.header.sender == machine.session else { return }
       machine.noteTraffic(now: monotonicMilliseconds())
       transfer(packet)
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .leave, .assign, .jobClosed, .cancel:
       handle(.received(packet.header, packet.message))
     case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .statusRequest, .statusReply, .operate, .operateReply, .logRequest, .logReply:
+      .reduceSums, .groupJoin, .stepVote, .groupTrouble, .statusRequest, .statusReply, .operate, .operateReply,
+      .logRequest, .logReply:
       options.logger.warning("a message from the coordinator is dropped: it does not send \(packet.message.kind)")
     }
   }
@@ -327,6 +342,9 @@ public final class WorkerService: @unchecked Sendable {
       guard let reduction = reductions[piece.token], let sum = reduction.take(piece, packet.frames[0]) else { return }
       reductions[piece.token] = nil
       reduction.answer.put(.success(sum))
+    case .regroup(let regroup): contexts[regroup.token]?.receive(packet.message)
+    case .groupView(let view): contexts[view.token]?.receive(packet.message)
+    case .stepCommit(let commit): contexts[commit.token]?.receive(packet.message)
     default: break
     }
   }
@@ -351,8 +369,13 @@ public final class WorkerService: @unchecked Sendable {
       downloads[transfers] = download
       let wants = download.wants()
       if isJoined { wants.forEach { send($0) } }
-    case .reduce(let job, let token, let step, let sums, let shards, let answer):
-      reduce(job, token, step, sums, shards, answer)
+    case .reduce(let job, let token, let step, let kind, let own, let shards, let answer):
+      guard contexts[token] != nil else { return }
+      let exchange = ReduceExchange(
+        job: job, token: token, step: step, kind: kind, own: own, shards: shards, answer)
+      reductions[token] = exchange
+      if isJoined { for (message, frames) in exchange.pieces() { send(message, frames: frames) } }
+    case .group(let token, let message): if contexts[token] != nil, isJoined { send(message) }
     case .metrics(let entry):
       metrics[entry.token, default: []].append(entry)
       // Those that long ago were sent have arrived: the coordinator has answered heartbeats since.
@@ -376,14 +399,5 @@ public final class WorkerService: @unchecked Sendable {
       send(.bye(Bye(reason: "it cannot start: \(sentence)")))
       ending = .failed(sentence: sentence)
     }
-  }
-
-  private func reduce(
-    _ job: String, _ token: UInt64, _ step: Int, _ sums: [ShardTree.Sum], _ shards: Int, _ answer: Answer<[Float]>
-  ) {
-    guard contexts[token] != nil else { return }
-    let exchange = ReduceExchange(job: job, token: token, step: step, sums: sums, shards: shards, answer)
-    reductions[token] = exchange
-    if isJoined { for (message, frames) in exchange.pieces() { send(message, frames: frames) } }
   }
 }

@@ -53,6 +53,30 @@ public struct GroupShape: Sendable {
     additions(of: node.map { $0..<($0 + 1) }, in: node)
   }
 
+  /// The sum over all shards from nodes in any order and their little-endian elements; nil if they are not all shards.
+  public static func sum(_ kind: ElementKind, _ nodes: [Range<Int>], _ frames: [[UInt8]], shards: Int) -> [UInt8]? {
+    let known = Set(nodes)
+    func isWhole(_ node: Range<Int>) -> Bool {
+      if known.contains(node) { return true }
+      guard node.count > 1 else { return false }
+      let middle = ShardTree.middle(node.lowerBound, node.upperBound)
+      return isWhole(node.lowerBound..<middle) && isWhole(middle..<node.upperBound)
+    }
+    guard shards > 0, known.count == nodes.count, isWhole(0..<shards), let size = frames.first?.count,
+      frames.allSatisfy({ $0.count == size }), size % kind.size == 0
+    else { return nil }
+    let room = UnsafeMutableRawPointer.allocate(byteCount: max(1, size * frames.count), alignment: 64)
+    defer { room.deallocate() }
+    let leaves = frames.enumerated().map { index, frame in
+      frame.withUnsafeBytes { bytes in
+        if let base = bytes.baseAddress { (room + index * size).copyMemory(from: base, byteCount: size) }
+      }
+      return UnsafeRawPointer(room + index * size)
+    }
+    sumHere(kind, additions(of: nodes, in: 0..<shards), leaves, into: room, count: size / kind.size)
+    return [UInt8](UnsafeRawBufferPointer(start: room, count: size))
+  }
+
   private static func additions(of leaves: [Range<Int>], in root: Range<Int>) -> [Addition] {
     let places = Dictionary(uniqueKeysWithValues: leaves.enumerated().map { ($1, Int32($0)) })
     var additions: [Addition] = []

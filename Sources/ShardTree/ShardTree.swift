@@ -91,17 +91,3 @@ public enum ShardTree {
     return Sum(low: left.low, high: right.high, values: values)
   }
 }
-
-/// What a job's group does with its partial sums. A job that runs alone has no reducer.
-///
-/// - Thread: called on the job's compute thread; blocks until every member's sums of that step are in.
-public protocol ShardReducer: AnyObject, Sendable {
-  /// This member's number, from 0.
-  var rank: Int { get }
-  /// How many members share the job.
-  var members: Int { get }
-  /// The sum over all shards of `step`, from this member's maximal nodes.
-  ///
-  /// - Throws: when the group has broken up; the job then goes on from its last checkpoint elsewhere.
-  func reduce(step: Int, sums: [ShardTree.Sum], shards: Int) throws -> [Float]
-}

@@ -28,6 +28,14 @@ public struct TrainSettings: Codable, Hashable, Sendable {
     case running
   }
 
+  /// How the gradients of a batch's shards are added up.
+  public enum Reduction: String, Codable, Sendable {
+    /// As float32, in a fixed order.
+    case exact
+    /// As integers of 16 bits in all: half the bytes between workers, rounded, in any order.
+    case fixed16
+  }
+
   /// A rate that an architecture decides itself unless it is given.
   public enum Rate: Codable, Hashable, Sendable {
     case auto
@@ -100,6 +108,8 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   public var earlyStoppingEpochs = 4
   /// Parts into which each batch is split for computing; they fix the result, the number of workers does not.
   public var logicalShards = 4
+  /// How the shards' gradients are added up; it fixes the result too.
+  public var reduce = Reduction.exact
   /// Threads that compute one shard; they fix the result too.
   public var threadsPerShard = 1
 
@@ -107,7 +117,7 @@ public struct TrainSettings: Codable, Hashable, Sendable {
   public init() {}
 
   enum CodingKeys: String, CodingKey {
-    case epochs, batch, accumulate, precision, optimizer, schedule, dropout, mixup, cutmix, ema
+    case epochs, batch, accumulate, precision, optimizer, schedule, dropout, mixup, cutmix, ema, reduce
     case layerDecay = "layer_decay", dropPath = "drop_path", gradientCheckpointing = "gradient_checkpointing"
     case batchNorm = "batch_norm"
     case learningRate = "learning_rate", weightDecay = "weight_decay", warmupEpochs = "warmup_epochs"
@@ -141,6 +151,8 @@ public struct TrainSettings: Codable, Hashable, Sendable {
     try check((0..<0.5).contains(labelSmoothing), .labelSmoothing, labelSmoothing, "0 to below 0.5")
     try check(earlyStoppingEpochs >= 0, .earlyStoppingEpochs, earlyStoppingEpochs, "0 (never) or more")
     try check((1...1024).contains(logicalShards), .logicalShards, logicalShards, "1 to 1024")
+    try check(
+      reduce == .exact || logicalShards <= 256, .logicalShards, logicalShards, "at most 256 with train.reduce: fixed16")
     try check((1...256).contains(threadsPerShard), .threadsPerShard, threadsPerShard, "1 to 256")
   }
 }

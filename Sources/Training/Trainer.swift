@@ -33,7 +33,7 @@ public struct Trainer {
   public var checkpointSeconds = 60.0
   /// A checkpoint is due after so many steps, too.
   public var checkpointSteps: Int?
-  /// The group that shares this job's batches; nil when alone.
+  /// The group that shares this job's batches; nil when nobody may.
   public var reducer: (any ShardReducer)?
   /// Whether a frozen backbone's features are computed once and kept, instead of at every step: faster, the same numbers.
   var keepsFeatures = true
@@ -93,7 +93,7 @@ public struct Trainer {
       let start = Date.now
       try onProgress(TrainingProgress(phase: "fit", epoch: 0, epochs: 0, step: 0, steps: 1))
       try fitLogistic(store, data)
-      if reducer?.rank ?? 0 == 0 { try onUse(StepUse(epoch: 0, steps: 0..<1, tally: data.tallyOfFit)) }
+      try onUse(StepUse(epoch: 0, steps: 0..<1, tally: data.tallyOfFit))
       var state = TrainerState(configuration: "", data: "")
       state.seconds = Date.now.timeIntervalSince(start)
       return try finish(data, network, store, state, to: output)
@@ -175,6 +175,15 @@ public struct Trainer {
   func log(_ record: EpochRecord, waited: Double) {
     guard waited >= 0.1 else { return }
     onLog("epoch \(record.epoch): \(Int((100 * waited).rounded()))% of the time went into waiting for samples")
+  }
+
+  /// A line for the log about a shared epoch's time.
+  func log(_ record: EpochRecord, _ times: StepTimes) {
+    let total = max(1e-9, times.compute + times.waiting + times.exposed + times.optimizer)
+    func percent(_ part: Double) -> String { String(format: "%.1f%%", 100 * part / total) }
+    onLog(
+      "epoch \(record.epoch): \(percent(times.compute)) of the steps' time computing, \(percent(times.waiting)) waiting "
+        + "for slower members, \(percent(times.exposed)) exposed communication, \(percent(times.optimizer)) optimizer")
   }
 
   private var epochs: Int { job.architecture.fitting == .gradient ? job.settings.epochs : 0 }

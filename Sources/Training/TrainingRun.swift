@@ -23,6 +23,7 @@ final class TrainingRun {
   private var stepsSinceSaved = 0
   /// What was used and not yet told of.
   private var untold: StepUse?
+  private var membership: Membership?
 
   private var settings: TrainSettings { trainer.job.settings }
 
@@ -33,12 +34,6 @@ final class TrainingRun {
     (self.trainer, self.data, self.network, self.store) = (trainer, data, network, store)
     self.checkpoint = checkpoint
     let job = trainer.job
-    let members = trainer.reducer?.members ?? 1
-    guard members <= job.settings.logicalShards else {
-      throw TrainingError(
-        "model \(job.model): \(members) workers cannot share \(job.settings.logicalShards) logical shards; raise "
-          + "train.logical_shards or lower cluster.workers_per_job")
-    }
     step = TrainingStep(
       network, store, settings: job.settings, loss: ItemLoss(data.balance, smoothing: job.settings.labelSmoothing),
       stages: (network as? Detector)?.backbone.stages ?? [], keepsStatistics: job.keepsStatistics,
@@ -52,7 +47,11 @@ final class TrainingRun {
 
   /// Trains to the end; the store holds the best epoch's weights afterwards.
   func train() throws {
-    while !state.isOver(settings) { try epoch() }
+    try gather()
+    while !state.isOver(settings) {
+      // A step that counts for nothing is made again by whoever is there; what was done before it stays.
+      do { try epoch() } catch is GroupChanged { try gather() }
+    }
     try store.load(trained: best)
     state.seconds = seconds
     if let text = TrainingAdvice.convergence(state.epochs) { trainer.note(.convergence, text) }
@@ -60,6 +59,49 @@ final class TrainingRun {
   }
 
   private var seconds: Double { state.seconds + Date.now.timeIntervalSince(resumed) }
+
+  // MARK: The group
+
+  /// Waits for the group to form, and brings all members to the same state.
+  private func gather() throws {
+    guard let reducer = trainer.reducer else { return }
+    while true {
+      // What was used belongs to the view that it was used in.
+      try tellUse()
+      let membership = try reducer.gather(shards: settings.logicalShards, steps: state.totalSteps)
+      guard membership.count <= settings.logicalShards else {
+        throw TrainingError(
+          "model \(trainer.job.model): \(membership.count) workers cannot share \(settings.logicalShards) logical "
+            + "shards; raise train.logical_shards or lower cluster.workers_per_job")
+      }
+      do {
+        try shareState(membership, reducer)
+        precondition(
+          state.totalSteps == membership.steps,
+          "the group has made \(membership.steps) steps, this member \(state.totalSteps)")
+        self.membership = membership
+        return step.join(membership)
+      } catch is GroupChanged { continue }
+    }
+  }
+
+  /// Members that have made fewer steps than the group get a checkpoint of one that has made all.
+  private func shareState(_ membership: Membership, _ reducer: any ShardReducer) throws {
+    guard let donor = membership.donor else { return }
+    let lacks = state.totalSteps < membership.steps
+    let passing = StatePassing(reducer: reducer, membership: membership, donor: donor)
+    if membership.rank == donor {
+      try write(to: checkpoint)
+      try passing.send(checkpoint)
+    } else {
+      let file = lacks ? checkpoint.appendingPathExtension("peer") : nil
+      defer { if let file { try? FileManager.default.removeItem(at: file) } }
+      try passing.receive(to: file)
+      guard let file else { return }
+      try resume(from: file)
+      trainer.onLog("took over the state after step \(state.totalSteps) from member \(donor)")
+    }
+  }
 
   // MARK: One epoch
 
@@ -73,17 +115,23 @@ final class TrainingRun {
       try data.batch(plan.steps[first + index], epoch: epoch, shards: shards)
     }
     defer { batches.stop() }
+    var times = StepTimes()
     // What the step before an interruption had, if the whole epoch was done by then.
     var rate = first > 0 ? settings.learningRate(step: first - 1, of: plan.steps.count, epoch: epoch) : 0
     while let batch = try batches.next() {
-      let use = StepUse(epoch: epoch, steps: state.step..<(state.step + 1), tally: batch.used)
-      if trainer.reducer != nil { try trainer.onUse(use) }
+      let use = StepUse(
+        epoch: epoch, steps: state.step..<(state.step + 1), tally: batch.used, member: membership?.rank ?? 0,
+        view: membership?.view ?? 0)
+      // Before it votes for the step: a member that is lost after that has used its part, and cannot tell any more.
+      let isShared = membership.map { $0.count > 1 } ?? false
+      if isShared { try trainer.onUse(use) }
       rate = settings.learningRate(step: state.step, of: plan.steps.count, epoch: epoch)
       let report = try step.run(
         batch, number: state.totalSteps, rate: rate,
         random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
+      times = times + step.times
       average?.update(store, step: state.totalSteps + 1)
-      if trainer.reducer == nil { note(use) }
+      if !isShared { note(use) }
       state.lossSum += report.loss * batch.weight
       state.weightSum += batch.weight
       state.step += 1
@@ -117,6 +165,7 @@ final class TrainingRun {
     }
     state.epochs.append(record)
     trainer.log(record, waited: waited / max(trained, 1e-9))
+    if trainer.reducer != nil { trainer.log(record, times) }
     (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)
@@ -125,7 +174,8 @@ final class TrainingRun {
   private func note(_ use: StepUse) {
     guard let before = untold else { return untold = use }
     untold = StepUse(
-      epoch: use.epoch, steps: before.steps.lowerBound..<use.steps.upperBound, tally: before.tally + use.tally)
+      epoch: use.epoch, steps: before.steps.lowerBound..<use.steps.upperBound, tally: before.tally + use.tally,
+      member: use.member, view: use.view)
   }
 
   private func tellUse() throws {
@@ -162,15 +212,19 @@ final class TrainingRun {
 
   private func save() throws {
     try tellUse()
+    try write(to: checkpoint)
+    (saved, stepsSinceSaved) = (Date.now, 0)
+    try trainer.onCheckpoint(checkpoint)
+  }
+
+  private func write(to file: URL) throws {
     var state = state
     state.seconds = seconds
     state.optimizerSteps = step.state.optimizer.steps
     try TrainerCheckpoint(
       state: state, weights: store.trained, best: best, average: average?.state ?? [:],
       optimizer: step.state.optimizer.state
-    ).write(to: checkpoint)
-    (saved, stepsSinceSaved) = (Date.now, 0)
-    try trainer.onCheckpoint(checkpoint)
+    ).write(to: file)
   }
 
   private func resume(from file: URL) throws {

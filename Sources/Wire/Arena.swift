@@ -105,6 +105,7 @@ enum Limits {
   static let artifacts = 10_000
   static let members = 256
   static let shards = 4_096
+  static let views = 1 << 20
 }
 
 /// A decoded text: valid UTF-8 of bounded length.

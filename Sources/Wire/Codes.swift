@@ -44,6 +44,40 @@ public enum CancelCode: UInt32, Sendable, CaseIterable {
   case reshape = 4
 }
 
+/// How the members of a group reach each other, the fastest first.
+public enum Route: UInt32, Sendable, CaseIterable {
+  /// Memory that the processes of one machine share.
+  case sharedMemory = 1
+  /// Connections between all members: each adds up its part of a vector and sends it to the others.
+  case direct = 2
+  /// Everything through the coordinator, which adds up.
+  case coordinator = 3
+
+  /// What people call it.
+  public var name: String {
+    switch self {
+    case .sharedMemory: "shared-memory"
+    case .direct: "direct"
+    case .coordinator: "coordinator"
+    }
+  }
+
+  /// The route that people call so.
+  public init?(name: String) {
+    guard let route = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = route
+  }
+
+  /// What limits a vector over n members, for people.
+  public func bound(members n: Int) -> String {
+    switch self {
+    case .sharedMemory: "memory bandwidth"
+    case .direct: "2·(\(n)-1)/\(n) vectors over each worker's network, the least that is possible"
+    case .coordinator: "2·\(n) vectors over the coordinator's network"
+    }
+  }
+}
+
 /// What an uploaded file is.
 public enum UploadKind: UInt32, Sendable, CaseIterable {
   /// One of the job's outputs; it gets its name when the job is done.

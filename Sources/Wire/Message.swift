@@ -26,6 +26,12 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case downloadFailed = 38
   case reduceSums = 48
   case reduceResult = 49
+  case groupJoin = 50
+  case regroup = 51
+  case groupView = 52
+  case stepVote = 53
+  case stepCommit = 54
+  case groupTrouble = 55
   case statusRequest = 64
   case statusReply = 65
   case operate = 66
@@ -61,6 +67,12 @@ public enum Message: Sendable, Equatable {
   case downloadFailed(DownloadFailed)
   case reduceSums(ReduceSums)
   case reduceResult(ReduceResult)
+  case groupJoin(GroupJoin)
+  case regroup(Regroup)
+  case groupView(GroupView)
+  case stepVote(StepVote)
+  case stepCommit(StepCommit)
+  case groupTrouble(GroupTrouble)
   case statusRequest(StatusRequest)
   case statusReply(StatusReply)
   case operate(Operate)
@@ -97,6 +109,12 @@ public enum Message: Sendable, Equatable {
       case .downloadFailed: .downloadFailed(try .decoded(bytes))
       case .reduceSums: .reduceSums(try .decoded(bytes))
       case .reduceResult: .reduceResult(try .decoded(bytes))
+      case .groupJoin: .groupJoin(try .decoded(bytes))
+      case .regroup: .regroup(try .decoded(bytes))
+      case .groupView: .groupView(try .decoded(bytes))
+      case .stepVote: .stepVote(try .decoded(bytes))
+      case .stepCommit: .stepCommit(try .decoded(bytes))
+      case .groupTrouble: .groupTrouble(try .decoded(bytes))
       case .statusRequest: .statusRequest(try .decoded(bytes))
       case .statusReply: .statusReply(try .decoded(bytes))
       case .operate: .operate(try .decoded(bytes))
@@ -139,6 +157,12 @@ public enum Message: Sendable, Equatable {
     case .downloadFailed(let body): (.downloadFailed, body)
     case .reduceSums(let body): (.reduceSums, body)
     case .reduceResult(let body): (.reduceResult, body)
+    case .groupJoin(let body): (.groupJoin, body)
+    case .regroup(let body): (.regroup, body)
+    case .groupView(let body): (.groupView, body)
+    case .stepVote(let body): (.stepVote, body)
+    case .stepCommit(let body): (.stepCommit, body)
+    case .groupTrouble(let body): (.groupTrouble, body)
     case .statusRequest(let body): (.statusRequest, body)
     case .statusReply(let body): (.statusReply, body)
     case .operate(let body): (.operate, body)

@@ -9,17 +9,22 @@ public struct SampleUse: Sendable, Equatable {
   public var count: Int
   /// The sum of the views' hashes, modulo 2⁶⁴.
   public var sum: UInt64
+  /// The member's number in its group.
+  public var member: Int
+  /// The group's view; of a step that was begun in several, the last one counts.
+  public var view: Int
 
   /// A use from its parts.
-  public init(epoch: Int, steps: Range<Int>, count: Int, sum: UInt64) {
+  public init(epoch: Int, steps: Range<Int>, count: Int, sum: UInt64, member: Int = 0, view: Int = 0) {
     (self.epoch, self.steps, self.count, self.sum) = (epoch, steps, count, sum)
+    (self.member, self.view) = (member, view)
   }
 
-  private static let names = ["samples/first", "samples/end", "samples/count", "samples/high", "samples/low"]
+  private static let names = ["first", "end", "count", "high", "low", "member", "view"].map { "samples/\($0)" }
 
   /// The same as metrics; the sum in two halves, which a double holds exactly.
   public var metrics: [Metric] {
-    let values = [steps.lowerBound, steps.upperBound, count, Int(sum >> 32), Int(sum & 0xFFFF_FFFF)]
+    let values = [steps.lowerBound, steps.upperBound, count, Int(sum >> 32), Int(sum & 0xFFFF_FFFF), member, view]
     return zip(Self.names, values).map { Metric(name: $0, value: Double($1)) }
   }
 
@@ -27,11 +32,11 @@ public struct SampleUse: Sendable, Equatable {
   public init?(_ message: Metrics) {
     guard message.metrics.map(\.name) == Self.names else { return nil }
     let values = message.metrics.compactMap { Int(exactly: $0.value) }
-    guard values.count == 5, values.allSatisfy({ (0...largeNumber).contains($0) }), values[0] < values[1],
+    guard values.count == 7, values.allSatisfy({ (0...largeNumber).contains($0) }), values[0] < values[1],
       values[3] >> 32 == 0, values[4] >> 32 == 0
     else { return nil }
     self.init(
       epoch: message.epoch, steps: values[0]..<values[1], count: values[2],
-      sum: UInt64(values[3]) << 32 | UInt64(values[4]))
+      sum: UInt64(values[3]) << 32 | UInt64(values[4]), member: values[5], view: values[6])
   }
 }

@@ -16,16 +16,17 @@ import Wire
   private func use(_ token: UInt64, rank: Int = 0, _ epoch: Int, _ steps: Range<Int>) -> LedgerReader.Use {
     let sum = steps.map { Self.tally(epoch, $0) }.reduce(SampleTally(), +)
     return LedgerReader.Use(
-      token: token, rank: rank, use: SampleUse(epoch: epoch, steps: steps, count: sum.count, sum: sum.sum))
+      token: token, use: SampleUse(epoch: epoch, steps: steps, count: sum.count, sum: sum.sum, member: rank))
   }
 
   /// One step, shared by two members.
-  private func shared(_ token: UInt64, _ epoch: Int, _ step: Int) -> [LedgerReader.Use] {
+  private func shared(_ token: UInt64, _ epoch: Int, _ step: Int, view: Int = 0) -> [LedgerReader.Use] {
     let whole = Self.tally(epoch, step)
     return [(4, 77 as UInt64), (6, whole.sum &- 77)].enumerated().map { rank, part in
       LedgerReader.Use(
-        token: token, rank: rank,
-        use: SampleUse(epoch: epoch, steps: step..<(step + 1), count: part.0, sum: part.1))
+        token: token,
+        use: SampleUse(
+          epoch: epoch, steps: step..<(step + 1), count: part.0, sum: part.1, member: rank, view: view))
     }
   }
 
@@ -42,6 +43,16 @@ import Wire
       + [shared(6, 2, 1)[1]] + [use(9, 2, 0..<4)]
     let churned = audit(uses)
     #expect(churned.problems.isEmpty && churned.attempts == 3 && churned.superseded == 10 + 10 + 6)
+  }
+
+  @Test func `counts a step that a group began twice as the last members made it`() {
+    // Two members began step 1; one was lost, and the other made it alone, and the rest of the epoch.
+    var alone = use(5, 1, 1..<4)
+    alone.use.view = 7
+    let uses = [use(5, 0, 0..<4), use(5, 1, 0..<1), shared(5, 1, 1, view: 6)[1], alone, use(5, 2, 0..<4)]
+    #expect(audit(uses).problems.isEmpty && audit(uses).superseded == 6)
+    alone.use.view = 5
+    #expect(!audit([use(5, 0, 0..<4), use(5, 1, 0..<1), shared(5, 1, 1, view: 6)[1], alone]).problems.isEmpty)
   }
 
   @Test func `finds what was left out, used twice, exchanged, or never told of`() {
@@ -65,8 +76,8 @@ import Wire
   }
 
   @Test func `reads uses as they were told, and nothing else`() throws {
-    let message = Metrics(job: "j", token: 3, epoch: 2, metrics: use(3, 2, 1..<4).use.metrics)
-    #expect(SampleUse(message) == use(3, 2, 1..<4).use)
+    let message = Metrics(job: "j", token: 3, epoch: 2, metrics: use(3, rank: 2, 2, 1..<4).use.metrics)
+    #expect(SampleUse(message) == use(3, rank: 2, 2, 1..<4).use)
     var odd = message
     odd.metrics[3].value = 1e12
     #expect(SampleUse(odd) == nil)

@@ -3,6 +3,7 @@ import ShardTree
 import Synchronization
 import Testing
 import Transport
+import Wire
 
 @testable import Collectives
 

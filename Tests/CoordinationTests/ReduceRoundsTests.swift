@@ -14,7 +14,7 @@ import Wire
       ShardTree.Sum(low: shard, high: shard + 1, values: (0..<total).map { 1 / Float(3 + shard + step + $0) })
     }
     let sums = ShardTree.combine(leaves, shards: shards)
-    let frames = sums.map { bytes(of: $0.values[...]) }
+    let frames = sums.map { bytes(of: $0.values) }
     let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
     return (
       ReduceSums(
@@ -23,11 +23,13 @@ import Wire
     )
   }
 
-  func whole(_ step: Int) -> [Float] {
+  private func bytes(of values: [Float]) -> [UInt8] { values.withUnsafeBytes { [UInt8]($0) } }
+
+  func whole(_ step: Int) -> [UInt8] {
     let leaves = (0..<4).map { shard in
       ShardTree.Sum(low: shard, high: shard + 1, values: (0..<3).map { 1 / Float(3 + shard + step + $0) })
     }
-    return ShardTree.root(of: leaves, shards: 4)!
+    return bytes(of: ShardTree.root(of: leaves, shards: 4)!)
   }
 
   @Test(arguments: [1, 2, 3, 4, 6]) func `have the same bits for every number of members`(members: Int) {
@@ -39,7 +41,7 @@ import Wire
         let (sums, frames) = message(step, rank: rank, members: members)
         last = rounds.add(sums, frames: frames, rank: rank, members: members)
       }
-      #expect(last == .complete([.init(offset: 0, total: 3, values: whole(step))]))
+      #expect(last == .complete([.init(offset: 0, total: 3, bytes: whole(step))]))
     }
   }
 
@@ -54,7 +56,7 @@ import Wire
     for step in 0...1 {
       let (sums, frames) = message(step, rank: 0, members: 2)
       let again = rounds.add(sums, frames: frames, rank: 0, members: 2)
-      #expect(again == .again([.init(offset: 0, total: 3, values: whole(step))]))
+      #expect(again == .again([.init(offset: 0, total: 3, bytes: whole(step))]))
     }
   }
 
@@ -66,7 +68,33 @@ import Wire
     let (second, others) = message(0, rank: 1, members: 2)
     #expect(
       rounds.add(second, frames: others, rank: 1, members: 2)
-        == .complete([.init(offset: 0, total: 3, values: whole(0))]))
+        == .complete([.init(offset: 0, total: 3, bytes: whole(0))]))
+  }
+
+  @Test func `of an earlier view count for nothing`() {
+    var rounds = ReduceRounds(limit: 1 << 20)
+    func add(_ step: Int, _ rank: Int) -> ReduceRounds.Outcome {
+      let (sums, frames) = message(step, rank: rank, members: 2)
+      return rounds.add(sums, frames: frames, rank: rank, members: 2)
+    }
+    #expect(add(1 << 32 + 7, 0) == .waits)
+    #expect(add(2 << 32 + 1, 0) == .waits)
+    #expect(add(1 << 32 + 7, 1) == .waits)
+    #expect(add(2 << 32 + 1, 1) != .waits)
+  }
+
+  @Test func `add integers, and find the largest`() {
+    var rounds = ReduceRounds(limit: 1 << 20)
+    func add(_ step: Int, kind: Int, _ rank: Int, _ bytes: [UInt8]) -> ReduceRounds.Outcome {
+      let sums = ReduceSums(
+        job: "j", token: 1, step: step, kind: kind, shards: 2, offset: 0, total: 1,
+        nodes: [Node(low: rank, high: rank + 1, crc: crc32c(bytes))])
+      return rounds.add(sums, frames: [bytes], rank: rank, members: 2)
+    }
+    #expect(add(1, kind: 1, 0, [255, 255]) == .waits)
+    #expect(add(1, kind: 1, 1, [3, 0]) == .complete([.init(offset: 0, total: 1, bytes: [2, 0])]))
+    #expect(add(2, kind: 2, 0, [255, 255, 255, 255]) == .waits)
+    #expect(add(2, kind: 2, 1, [3, 0, 0, 0]) == .complete([.init(offset: 0, total: 1, bytes: [3, 0, 0, 0])]))
   }
 
   @Test func `break when members contradict each other, never trap`() {

@@ -51,7 +51,7 @@ import Wire
       at: now)
   }
 
-  @Test func `gives an idle worker a part of the last job, from its checkpoint`() {
+  @Test func `gives an idle worker a part of the last job, without a new attempt`() {
     var bench = bench([training("train/m/0")])
     let first = bench.hello(1, at: 0).assigned
     #expect(first.map(\.assign.members) == [1])
@@ -63,13 +63,12 @@ import Wire
     }
     // 100 ms a step, 950 steps are left: sharing saves most of a minute.
     let asked = bench.machine.handle(.tick, now: 5_100)
-    #expect(asked.map(\.action).cancelled.map(\.code) == [.reshape])
     #expect(asked.contains { $0.reason.contains("idle workers can share it") })
-    _ = bench.machine.handle(
-      .checkpointKept(job: "train/m/0", ArtifactReference(name: "c", sha256: "00", size: 1)), now: 5_200)
-    let failed = JobFailed(job: "train/m/0", token: token, code: .cancelled, sentence: "other workers go on")
-    let again = bench.hear(1, .jobFailed(failed), at: 5_300).assigned
-    #expect(again.map(\.assign.members) == [2, 2] && again.allSatisfy { $0.assign.checkpoint != nil })
+    let actions = asked.map(\.action)
+    #expect(actions.cancelled.isEmpty && actions.contains(.changeAttempt(token: token, members: [1, 2])))
+    #expect(actions.assigned.map(\.assign.rank) == [1] && actions.assigned[0].assign.token == token)
+    #expect(actions.regrouped.map(\.rank) == [0, 1])
+    #expect(bench.machine.attempts[token]?.members.count == 2)
     #expect(bench.machine.status(5_300).jobs[0].failures == 0)
     #expect(bench.machine.inconsistency == nil)
   }

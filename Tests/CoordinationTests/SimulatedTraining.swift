@@ -62,14 +62,14 @@ struct SimulatedTraining {
   func sum(_ sums: [ShardTree.Sum]) -> [Float] { ShardTree.root(of: sums, shards: Self.shards)! }
 
   /// A member's sums as a message.
-  func message(_ assign: Assign) -> (ReduceSums, [[UInt8]]) {
-    let sums = contribution(rank: assign.rank, members: assign.members)
-    let frames = sums.map { bytes(of: $0.values[...]) }
+  func message(_ assign: Assign, rank: Int, members: Int, number: Int) -> (ReduceSums, [[UInt8]]) {
+    let sums = contribution(rank: rank, members: members)
+    let frames = sums.map { sum in sum.values.withUnsafeBytes { [UInt8]($0) } }
     let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
     return (
       ReduceSums(
-        job: assign.job.id, token: assign.token, step: step, shards: Self.shards, offset: 0,
-        total: sums.isEmpty ? 0 : 2 * Self.samples, nodes: nodes), frames
+        job: assign.job.id, token: assign.token, step: number, kind: Int(ElementKind.float32.rawValue),
+        shards: Self.shards, offset: 0, total: sums.isEmpty ? 0 : 2 * Self.samples, nodes: nodes), frames
     )
   }
 

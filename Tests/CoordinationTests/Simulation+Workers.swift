@@ -45,12 +45,12 @@ extension Simulation {
         deliver(index, .toCoordinator(connection: workers[index].connection, header, message))
       case .reconnect: connect(index)
       case .start(let assign):
-        workers[index].work[assign.token] = Work(assign: assign, state: SimulatedTraining(assign))
+        workers[index].work[assign.token] = Work(assign)
         queue.put(
           now + 100 + random.below(700), .step(index, incarnation: workers[index].incarnation, token: assign.token))
       case .cancel(let token, let code, _):
         guard let work = workers[index].work[token] else { break }
-        if code == .reshape, work.waiting != nil {
+        if code == .reshape, [.exchanging, .voting].contains(work.phase) {
           // It ends the step first, as the others are still there.
           workers[index].work[token]!.isToStop = true
           break
@@ -69,6 +69,7 @@ extension Simulation {
         for work in workers[index].work.values.sorted(by: { $0.assign.token < $1.assign.token }) {
           if let (message, frames) = work.waiting { send(index, message, frames) }
         }
+        askGroups(index, isNew: true)
       case .forget, .say: break
       }
     }
@@ -83,7 +84,9 @@ extension Simulation {
 
   /// A step of a job: every second one leaves a checkpoint, the last one the result.
   mutating func step(_ index: Int, _ token: UInt64) throws {
-    guard let work = workers[index].work[token], work.waiting == nil else { return }
+    guard let work = workers[index].work[token] else { return }
+    if case .joining(let isPending) = work.phase { return try join(index, token, isPending) }
+    guard work.phase == .computing else { return }
     let again = Event.step(index, incarnation: workers[index].incarnation, token: token)
     if work.mustSave {
       // An upload blocks the job until the coordinator has kept it.
@@ -106,12 +109,20 @@ extension Simulation {
         return workerDecides(index, .failed(token: token, .failed, sentence: "it fails once"))
       }
       return workerDecides(
-        index, .finished(token: token, outputs: work.assign.rank == 0 ? work.state.outputs(of: work.assign.job) : []))
+        index, .finished(token: token, outputs: work.rank == 0 ? work.state.outputs(of: work.assign.job) : []))
     }
-    guard work.assign.members > 1 else {
+    if let group = work.group, group.current?.view != work.view {
+      workers[index].work[token]!.phase = .joining(isPending: false)
+      return queue.put(now, again)
+    }
+    guard work.members > 1 else {
       return try finishStep(index, token, work.state.sum(work.state.contribution(rank: 0, members: 1)))
     }
-    let (message, frames) = work.state.message(work.assign)
+    // As `CoordinatorLink` numbers them: all of an earlier view are below those of a later one.
+    let (message, frames) = work.state.message(
+      work.assign, rank: work.rank, members: work.members, number: work.view << 32 + work.vectors + 1)
+    workers[index].work[token]!.vectors += 1
+    workers[index].work[token]!.phase = .exchanging
     workers[index].work[token]!.waiting = (message, frames)
     send(index, message, frames)
   }
@@ -120,7 +131,8 @@ extension Simulation {
     if let problem = workers[index].work[token]!.state.apply(values) {
       throw Problem(description: "job \(workers[index].work[token]!.assign.job.id) at \(now) ms: \(problem)")
     }
-    let (state, rank) = (workers[index].work[token]!.state, workers[index].work[token]!.assign.rank)
+    let (state, rank) = (workers[index].work[token]!.state, workers[index].work[token]!.rank)
+    workers[index].work[token]!.phase = .computing
     workers[index].work[token]!.mustSave = rank == 0 && state.step % 2 == 0 && !state.isOver
     workerDecides(index, .progress(token: token, JobProgress(phase: "k", step: state.step, steps: state.steps)))
     let pause = (100 + random.below(700)) * (sharesJobs && index == 1 ? 4 : 1)
@@ -192,7 +204,9 @@ extension Simulation {
     guard let index = owners[peer.number], let piece = pieces.first else { return }
     queue.put(
       now + 1 + random.below(60),
-      .sum(index, connection: peer.number, token: message.token, step: message.step, piece.values))
+      .sum(
+        index, connection: peer.number, token: message.token, step: message.step,
+        piece.bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }))
   }
 
   // MARK: - Network

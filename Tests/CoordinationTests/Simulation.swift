@@ -26,6 +26,7 @@ struct Simulation {
     case step(Int, incarnation: UInt64, token: UInt64)
     case sums(Int, connection: UInt64, ReduceSums, [[UInt8]])
     case sum(Int, connection: UInt64, token: UInt64, step: Int, [Float])
+    case shared(Int, token: UInt64, view: Int, SimulatedTraining)
     case stepHere(incarnation: UInt64, token: UInt64)
     case crashWorker(Int)
     case startWorker(Int)
@@ -51,6 +52,35 @@ struct Simulation {
     var isToStop = false
     /// What it waits for the others' sums with.
     var waiting: (ReduceSums, [[UInt8]])?
+    /// Its part in its group, if it may be shared.
+    var group: GroupMembership?
+    var phase = Phase.joining(isPending: false)
+    /// Its number, the group's size and view, and the vectors exchanged in it.
+    var rank: Int
+    var members = 1
+    var view = 0
+    var vectors = 0
+    /// The sum that it has voted for.
+    var values: [Float] = []
+
+    init(_ assign: Assign) {
+      (self.assign, rank, state) = (assign, assign.rank, SimulatedTraining(assign))
+      if assign.job.groupSize > 1 {
+        group = GroupMembership(job: assign.job.id, token: assign.token, patience: 1_000)
+      } else {
+        phase = .computing
+      }
+    }
+  }
+
+  /// Where a member of a group is.
+  enum Phase: Equatable {
+    /// Waits for a view; with the sums of a step that it has voted for, or without.
+    case joining(isPending: Bool)
+    case sharing
+    case computing
+    case exchanging
+    case voting
   }
 
   struct SimulatedWorker {
@@ -98,6 +128,11 @@ struct Simulation {
   /// Steps of groups, and attempts that were ended so that other workers go on: to see that they are simulated at all.
   var sums = 0
   var reshapes = 0
+  /// Changes of groups that go on, and states that members took over.
+  var changes = 0
+  var joined = 0
+  /// Who is there to take part in handing on a state.
+  var meetings: [[UInt64]: Set<Int>] = [:]
 
   init(
     seed: UInt64, jobs: [JobSpec], workers count: Int, slots: Int = 1, sharesJobs: Bool = false, faults: Faults,
@@ -169,13 +204,19 @@ struct Simulation {
         return
       }
       workerDecides(index, .tick)
+      askGroups(index, isNew: false)
       queue.put(now + 400, .tickWorker(index, incarnation: incarnation))
     case .toCoordinator(let connection, let header, let message):
       guard coordinator != nil, owners[connection] != nil else { return }
       try decide(.received(Peer(connection), header, message))
     case .toWorker(let index, let incarnation, let connection, let header, let message):
       guard workers[index].incarnation == incarnation, workers[index].connection == connection else { return }
-      workerDecides(index, .received(header, message))
+      switch message {
+      case .regroup(let regroup): try hear(index, regroup.token, header, message)
+      case .groupView(let view): try hear(index, view.token, header, message)
+      case .stepCommit(let commit): try hear(index, commit.token, header, message)
+      default: workerDecides(index, .received(header, message))
+      }
     case .step(let index, let incarnation, let token):
       guard workers[index].incarnation == incarnation, workers[index].machine != nil else { return }
       try step(index, token)
@@ -197,7 +238,13 @@ struct Simulation {
         return queue.put(now + 300, .sum(index, connection: connection, token: token, step: step, values))
       }
       workers[index].work[token]!.waiting = nil
-      try finishStep(index, token, values)
+      vote(index, token, values)
+    case .shared(let index, let token, let view, let state):
+      guard let work = workers[index].work[token], work.phase == .sharing, work.view == view else { return }
+      if work.state.step < state.step { workers[index].work[token]!.state = state }
+      joined += 1
+      workers[index].work[token]!.phase = .computing
+      again(index, token, after: random.below(200))
     case .partition(let index, let cut): workers[index].cut = cut
     case .drain(let index): if workers[index].machine != nil { workerDecides(index, .drain) }
     }
@@ -242,6 +289,12 @@ struct Simulation {
         ledger.open[job] = (token, members)
         ledger.lastToken = token
         ledger.attempts[job, default: 0] += 1
+      case .changeAttempt(let token, let members):
+        guard let job = ledger.open.first(where: { $0.value.token == token })?.key else {
+          throw Problem(description: "an attempt that is over is changed at \(now) ms")
+        }
+        ledger.open[job]!.members = members
+        changes += 1
       case .endAttempt(let token, _):
         rounds.forget(token)
         ledger.open = ledger.open.filter { $0.value.token != token }

@@ -26,7 +26,7 @@ import Wire
   @Test(arguments: [1, 2, 4]) func `complete after every fault, with one owner a lease and each sample once`(
     workers: Int
   ) {
-    var (sums, reshapes) = (0, 0)
+    var (sums, reshapes, changes, joined) = (0, 0, 0, 0)
     for seed in 0..<1_000 {
       var random = Random(UInt64(seed) &* 77 &+ UInt64(workers))
       var simulation = Simulation(
@@ -37,11 +37,14 @@ import Wire
       do {
         _ = try simulation.run()
         (sums, reshapes) = (sums + simulation.sums, reshapes + simulation.reshapes)
+        (changes, joined) = (changes + simulation.changes, joined + simulation.joined)
       } catch {
         Issue.record("seed \(seed), \(workers) workers: \(error)")
       }
     }
-    #expect(workers == 1 || (sums > 500 && reshapes > 20), "\(sums) steps of groups, \(reshapes) new groups")
+    #expect(
+      workers == 1 || (sums > 500 && reshapes > 5 && changes > 100 && joined > 50),
+      "\(sums) steps of groups, \(reshapes) hand-overs, \(changes) changes, \(joined) states")
   }
 
   @Test func `without faults need no second attempt and little time`() throws {

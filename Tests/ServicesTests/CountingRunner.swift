@@ -51,36 +51,82 @@ struct CountingRunner: JobRunner {
       try writeAtomically(bytes, to: file)
       try context.saveCheckpoint(file)
     }
-    do {
-      for step in start..<steps {
-        try beforeStep(job, step)
-        if pause > 0 { usleep(pause * 1_000) }
-        values = try sum(values, step, context)
-        try context.progress(JobProgress(phase: "count", epoch: step / 5, step: step, steps: steps))
-        if step % 5 == 4 {
-          try context.record(metrics: ["value": Double(values[0])], epoch: step / 5)
-          try save(step + 1)
-        }
+    let reducer = context.reducer
+    var group = try reducer?.gather(shards: 4, steps: start)
+    var step = start
+    func passState(_ membership: Membership) throws {
+      guard let donor = membership.donor, let reducer else { return }
+      var all = [Float(step)] + values
+      all = try reduce(
+        reducer, GroupShape(from: donor, members: membership.count), membership.rank == donor ? [all] : [], all)
+      (step, values) = (Int(all[0]), Array(all[1...]))
+    }
+    if let group { do { try passState(group) } catch is GroupChanged {} }
+    while step < steps {
+      try beforeStep(job, step)
+      if pause > 0 { usleep(pause * 1_000) }
+      do {
+        if let reducer, reducer.hasChanged { throw GroupChanged() }
+        values = try sum(values, step, reducer, group)
+      } catch is GroupChanged {
+        group = try reducer!.gather(shards: 4, steps: step)
+        do { try passState(group!) } catch is GroupChanged {}
+        continue
       }
-    } catch let cancelled as JobCancelled where cancelled.reason == .draining {
-      throw cancelled
+      step += 1
+      try context.progress(JobProgress(phase: "count", epoch: (step - 1) / 5, step: step - 1, steps: steps))
+      if step % 5 == 0 {
+        try context.record(metrics: ["value": Double(values[0])], epoch: (step - 1) / 5)
+        try save(step)
+      }
     }
     let text = values.map { String($0.bitPattern, radix: 16) }.joined(separator: " ")
     for name in job.outputs { try publish(name + " " + text, name, context) }
   }
 
   /// The next values: a sum over four shards in the fixed tree, whose order matters for the bits.
-  private func sum(_ values: [Float], _ step: Int, _ context: any JobContext) throws -> [Float] {
-    let shards = step % 7 == 6 ? 1 : 4  // now and then a batch that is too small for four
+  private func sum(
+    _ values: [Float], _ step: Int, _ reducer: (any ShardReducer)?, _ group: Membership?
+  ) throws -> [Float] {
     func shard(_ index: Int) -> ShardTree.Sum {
       let part = values.enumerated().map { $1 * 0.1 + 1 / Float(3 + index * 7 + step + $0 % 11) }
       return ShardTree.Sum(low: index, high: index + 1, values: part)
     }
-    guard let reducer = context.reducer else {
-      return ShardTree.root(of: (0..<shards).map(shard), shards: shards)!
+    guard let reducer, let group else { return ShardTree.root(of: (0..<4).map(shard), shards: 4)! }
+    let own = ShardTree.combine(group.ownShards.map(shard), shards: 4).map(\.values)
+    let sums = group.count > 1 ? try reduce(reducer, group.shape, own, values) : own[0]
+    try reducer.commit(step: step, digest: sums.withUnsafeBytes { digest(of: $0) })
+    return sums
+  }
+
+  /// Vectors that all members bring, combined.
+  private func reduce(
+    _ reducer: any ShardReducer, _ shape: GroupShape, _ own: [[Float]], _ like: [Float]
+  ) throws -> [Float] {
+    let room = Room(own, count: like.count)
+    try reducer.reduce(
+      .float32, shape, own: room.own.map { UnsafeRawPointer($0) }, into: room.out, count: like.count, owner: room)
+    return (0..<like.count).map { room.out[$0] }
+  }
+
+  /// Memory that does not move.
+  private final class Room: @unchecked Sendable {
+    let own: [UnsafeMutablePointer<Float>]
+    let out: UnsafeMutablePointer<Float>
+
+    init(_ vectors: [[Float]], count: Int) {
+      own = vectors.map { vector in
+        let pointer = UnsafeMutablePointer<Float>.allocate(capacity: max(1, vector.count))
+        pointer.initialize(from: vector, count: vector.count)
+        return pointer
+      }
+      out = .allocate(capacity: max(1, count))
     }
-    let mine = ShardTree.shards(ofMember: reducer.rank, members: reducer.members, shards: shards)
-    return try reducer.reduce(step: step, sums: ShardTree.combine(mine.map(shard), shards: shards), shards: shards)
+
+    deinit {
+      own.forEach { $0.deallocate() }
+      out.deallocate()
+    }
   }
 
   private func publish(_ text: String, _ name: String, _ context: any JobContext) throws {

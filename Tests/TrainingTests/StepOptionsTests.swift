@@ -29,6 +29,7 @@ import Testing
   static let options: [(name: String, change: @Sendable (inout TrainSettings) -> Void)] = [
     ("accumulate", { ($0.batch, $0.accumulate) = (4, 2) }), ("ema", { $0.ema = 0.9 }), ("mixup", { $0.mixup = 0.8 }),
     ("cutmix", { $0.cutmix = 1 }), ("both", { ($0.mixup, $0.cutmix, $0.batch, $0.accumulate) = (0.3, 1, 5, 3) }),
+    ("fixed16", { ($0.reduce, $0.logicalShards) = (.fixed16, 4) }),
     ("checkpointing", { ($0.gradientCheckpointing, $0.dropout) = (true, .given(0.3)) }),
   ]
 

@@ -68,7 +68,7 @@ import Testing
         "accumulate", "augment", "batch", "batch_norm", "clip_norm", "cutmix", "drop_path", "dropout",
         "early_stopping_epochs", "ema",
         "epochs", "gradient_checkpointing", "label_smoothing", "layer_decay", "learning_rate", "logical_shards",
-        "mixup", "optimizer", "precision", "schedule", "threads_per_shard", "warmup_epochs", "weight_decay",
+        "mixup", "optimizer", "precision", "reduce", "schedule", "threads_per_shard", "warmup_epochs", "weight_decay",
       ])
   }
 }

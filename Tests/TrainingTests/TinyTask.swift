@@ -122,13 +122,14 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
   done.wait()
 }
 
-/// A group in one process: the last member to arrive sums for all.
+/// A group in one process: the last member to arrive sums for all. Members may be told to forget a step.
 final class LocalGroup: @unchecked Sendable {
   // Protected by `lock`.
-  private var sums: [ShardTree.Sum] = []
+  private var nodes: [Range<Int>] = []
+  private var frames: [[UInt8]] = []
   private var arrived = 0
   private var round = 0
-  private var root: [Float] = []
+  private var root: [UInt8] = []
   private let lock = NSCondition()
   let members: Int
 
@@ -136,14 +137,17 @@ final class LocalGroup: @unchecked Sendable {
 
   func member(_ rank: Int) -> any ShardReducer { Member(self, rank) }
 
-  private func reduce(_ own: [ShardTree.Sum], _ shards: Int) -> [Float] {
+  private func reduce(
+    _ kind: ElementKind, _ shape: GroupShape, _ rank: Int, _ own: [[UInt8]]
+  ) -> [UInt8] {
     lock.lock()
     defer { lock.unlock() }
-    sums += own
+    nodes += shape.nodes[rank]
+    frames += own
     arrived += 1
     if arrived == members {
-      root = ShardTree.root(of: sums, shards: shards)!
-      (sums, arrived, round) = ([], 0, round + 1)
+      root = GroupShape.sum(kind, nodes, frames, shards: shape.shards)!
+      (nodes, frames, arrived, round) = ([], [], 0, round + 1)
       lock.broadcast()
     } else {
       let mine = round
@@ -152,13 +156,35 @@ final class LocalGroup: @unchecked Sendable {
     return root
   }
 
-  private final class Member: ShardReducer {
+  private final class Member: ShardReducer, @unchecked Sendable {
     let group: LocalGroup
     let rank: Int
-    var members: Int { group.members }
+    let hasChanged = false
 
     init(_ group: LocalGroup, _ rank: Int) { (self.group, self.rank) = (group, rank) }
 
-    func reduce(step: Int, sums: [ShardTree.Sum], shards: Int) throws -> [Float] { group.reduce(sums, shards) }
+    func gather(shards: Int, steps: Int) throws -> Membership {
+      Membership(rank: rank, shape: GroupShape(shards: shards, members: group.members), steps: steps, donor: nil)
+    }
+
+    func reduce(
+      _ kind: ElementKind, _ shape: GroupShape, own: [UnsafeRawPointer], into out: UnsafeMutableRawPointer, count: Int,
+      owner: (any Sendable & AnyObject)?
+    ) throws {
+      let bytes = count * kind.size
+      let sum = group.reduce(kind, shape, rank, own.map { [UInt8](UnsafeRawBufferPointer(start: $0, count: bytes)) })
+      sum.withUnsafeBytes { out.copyMemory(from: $0.baseAddress!, byteCount: bytes) }
+    }
+
+    func commit(step: Int, digest: UInt64) throws {
+      var both = [Int32(truncatingIfNeeded: digest), ~Int32(truncatingIfNeeded: digest)]
+      let mine = both
+      try both.withUnsafeMutableBytes { bytes in
+        try reduce(
+          .largest, GroupShape(shards: group.members, members: group.members),
+          own: [UnsafeRawPointer(bytes.baseAddress!)], into: bytes.baseAddress!, count: 2, owner: nil)
+      }
+      precondition(both == mine, "members have other sums")
+    }
   }
 }

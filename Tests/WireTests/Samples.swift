@@ -11,6 +11,9 @@ enum Samples {
     inputs: ["folds.csv"],
     outputs: ["Models/m/fold-0.safetensors"], runsOn: .worker, groupSize: 2, maxAttempts: 3, priority: -4)
 
+  static let place = GroupPlace(
+    machine: "boot", process: 42, handle: 9, nonce: 77, address: "tcp://10.0.0.1:4000", key: "public")
+
   static let messages: [Message] = [
     .hello(
       Hello(name: "w1", version: "1.0", fingerprint: "abc", host: "h", process: 42, slots: 2, held: [held])),
@@ -42,6 +45,19 @@ enum Samples {
       ReduceSums(
         job: "j", token: 18, step: 9, shards: 4, offset: 0, total: 2, nodes: [Node(low: 0, high: 2, crc: 7)])),
     .reduceResult(ReduceResult(job: "j", token: 18, step: 9, offset: 0, total: 2, crc: 8)),
+    .groupJoin(
+      GroupJoin(job: "j", token: 18, view: 3, shards: 4, steps: 7, isPending: true, place: place)),
+    .regroup(Regroup(job: "j", token: 18, view: 3, rank: 1, reason: "w2 is gone")),
+    .groupView(
+      GroupView(
+        job: "j", token: 18, view: 3, rank: 1, steps: 7, route: .direct, secret: 99, donor: 0,
+        members: [
+          GroupMember(name: "w1", low: 0, high: 2, place: place),
+          GroupMember(name: "w3", low: 2, high: 4, place: place),
+        ])),
+    .stepVote(StepVote(job: "j", token: 18, view: 3, step: 7, digest: 0xFEED_BEEF_0BAD_CAFE)),
+    .stepCommit(StepCommit(job: "j", token: 18, view: 3, step: 7)),
+    .groupTrouble(GroupTrouble(job: "j", token: 18, view: 3, isUnusable: true, sentence: "no")),
     .statusRequest(StatusRequest(version: "1.0")),
     .statusReply(
       StatusReply(

@@ -45,6 +45,14 @@ typedef struct Unmask__DownloadWant Unmask__DownloadWant;
 typedef struct Unmask__DownloadChunk Unmask__DownloadChunk;
 typedef struct Unmask__DownloadFailed Unmask__DownloadFailed;
 typedef struct Unmask__Node Unmask__Node;
+typedef struct Unmask__GroupPlace Unmask__GroupPlace;
+typedef struct Unmask__GroupMember Unmask__GroupMember;
+typedef struct Unmask__GroupJoin Unmask__GroupJoin;
+typedef struct Unmask__Regroup Unmask__Regroup;
+typedef struct Unmask__GroupView Unmask__GroupView;
+typedef struct Unmask__StepVote Unmask__StepVote;
+typedef struct Unmask__StepCommit Unmask__StepCommit;
+typedef struct Unmask__GroupTrouble Unmask__GroupTrouble;
 typedef struct Unmask__ReduceSums Unmask__ReduceSums;
 typedef struct Unmask__ReduceResult Unmask__ReduceResult;
 typedef struct Unmask__StatusRequest Unmask__StatusRequest;
@@ -517,13 +525,176 @@ struct  Unmask__Node
 
 
 /*
- * Worker: its sums of one piece of a step's vector: one raw frame of float32 a node follows.
+ * Where a member can be reached by the others.
+ */
+struct  Unmask__GroupPlace
+{
+  ProtobufCMessage base;
+  /*
+   * members with the same one can share memory; empty: it cannot share any
+   */
+  ProtobufCBinaryData machine;
+  uint64_t process;
+  uint32_t handle;
+  uint64_t nonce;
+  /*
+   * where it listens; empty: nowhere
+   */
+  ProtobufCBinaryData address;
+  /*
+   * public; empty without encryption
+   */
+  ProtobufCBinaryData key;
+};
+#define UNMASK__GROUP_PLACE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__group_place__descriptor) \
+    , {0,NULL}, 0, 0, 0, {0,NULL}, {0,NULL} }
+
+
+struct  Unmask__GroupMember
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  /*
+   * its shards: from low to before high
+   */
+  uint32_t low;
+  uint32_t high;
+  Unmask__GroupPlace *place;
+};
+#define UNMASK__GROUP_MEMBER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__group_member__descriptor) \
+    , {0,NULL}, 0, 0, NULL }
+
+
+/*
+ * Worker: "I am ready for this view of the group." Coordinator answers GroupView when all are, or Regroup.
+ */
+struct  Unmask__GroupJoin
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint32_t shards;
+  /*
+   * made so far
+   */
+  uint64_t steps;
+  /*
+   * 1: it has voted for one more and has not heard the answer
+   */
+  uint32_t pending;
+  Unmask__GroupPlace *place;
+};
+#define UNMASK__GROUP_JOIN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__group_join__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0, 0, NULL }
+
+
+/*
+ * Coordinator: "The group changes: stop the step under way, and join this view."
+ */
+struct  Unmask__Regroup
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint32_t rank;
+  ProtobufCBinaryData reason;
+};
+#define UNMASK__REGROUP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__regroup__descriptor) \
+    , {0,NULL}, 0, 0, 0, {0,NULL} }
+
+
+/*
+ * Coordinator: "All have joined: this is the group, and so many steps count."
+ */
+struct  Unmask__GroupView
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint32_t rank;
+  uint64_t steps;
+  uint32_t route;
+  uint64_t secret;
+  /*
+   * 0: nobody lacks the state; else the rank of who hands it on, plus 1
+   */
+  uint32_t donor;
+  size_t n_members;
+  Unmask__GroupMember **members;
+};
+#define UNMASK__GROUP_VIEW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__group_view__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0,NULL }
+
+
+/*
+ * Worker: "I have the sums of this step." Coordinator answers StepCommit when all have, or Regroup.
+ */
+struct  Unmask__StepVote
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint64_t step;
+  uint64_t digest;
+};
+#define UNMASK__STEP_VOTE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__step_vote__descriptor) \
+    , {0,NULL}, 0, 0, 0, 0 }
+
+
+/*
+ * Coordinator: "All have the sums: make the step."
+ */
+struct  Unmask__StepCommit
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint64_t step;
+};
+#define UNMASK__STEP_COMMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__step_commit__descriptor) \
+    , {0,NULL}, 0, 0, 0 }
+
+
+/*
+ * Worker: "I cannot reach the others in this view." Coordinator answers Regroup.
+ */
+struct  Unmask__GroupTrouble
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData job;
+  uint64_t token;
+  uint64_t view;
+  uint32_t unusable;
+  ProtobufCBinaryData sentence;
+};
+#define UNMASK__GROUP_TROUBLE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__group_trouble__descriptor) \
+    , {0,NULL}, 0, 0, 0, {0,NULL} }
+
+
+/*
+ * Worker: its sums of one piece of a vector: one raw frame of elements a node follows.
  */
 struct  Unmask__ReduceSums
 {
   ProtobufCMessage base;
   ProtobufCBinaryData job;
   uint64_t token;
+  /*
+   * which vector: view · 2^32 + its number in the view
+   */
   uint64_t step;
   uint32_t shards;
   /*
@@ -536,10 +707,14 @@ struct  Unmask__ReduceSums
   uint64_t total;
   size_t n_nodes;
   Unmask__Node **nodes;
+  /*
+   * 0 float32 sums, 1 int16 sums, 2 the largest int32
+   */
+  uint32_t kind;
 };
 #define UNMASK__REDUCE_SUMS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__reduce_sums__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0, 0,NULL }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0,NULL, 0 }
 
 
 /*
@@ -609,10 +784,14 @@ struct  Unmask__JobStatus
    * what it waits for, or why it failed
    */
   ProtobufCBinaryData why;
+  /*
+   * how the workers that share it reach each other
+   */
+  ProtobufCBinaryData group;
 };
 #define UNMASK__JOB_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__job_status__descriptor) \
-    , {0,NULL}, 0, 0,NULL, 0, 0, NULL, 0, 0, {0,NULL} }
+    , {0,NULL}, 0, 0,NULL, 0, 0, NULL, 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Unmask__StatusReply
@@ -1296,6 +1475,158 @@ Unmask__Node *
 void   unmask__node__free_unpacked
                      (Unmask__Node *message,
                       ProtobufCAllocator *allocator);
+/* Unmask__GroupPlace methods */
+void   unmask__group_place__init
+                     (Unmask__GroupPlace         *message);
+size_t unmask__group_place__get_packed_size
+                     (const Unmask__GroupPlace   *message);
+size_t unmask__group_place__pack
+                     (const Unmask__GroupPlace   *message,
+                      uint8_t             *out);
+size_t unmask__group_place__pack_to_buffer
+                     (const Unmask__GroupPlace   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__GroupPlace *
+       unmask__group_place__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__group_place__free_unpacked
+                     (Unmask__GroupPlace *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__GroupMember methods */
+void   unmask__group_member__init
+                     (Unmask__GroupMember         *message);
+size_t unmask__group_member__get_packed_size
+                     (const Unmask__GroupMember   *message);
+size_t unmask__group_member__pack
+                     (const Unmask__GroupMember   *message,
+                      uint8_t             *out);
+size_t unmask__group_member__pack_to_buffer
+                     (const Unmask__GroupMember   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__GroupMember *
+       unmask__group_member__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__group_member__free_unpacked
+                     (Unmask__GroupMember *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__GroupJoin methods */
+void   unmask__group_join__init
+                     (Unmask__GroupJoin         *message);
+size_t unmask__group_join__get_packed_size
+                     (const Unmask__GroupJoin   *message);
+size_t unmask__group_join__pack
+                     (const Unmask__GroupJoin   *message,
+                      uint8_t             *out);
+size_t unmask__group_join__pack_to_buffer
+                     (const Unmask__GroupJoin   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__GroupJoin *
+       unmask__group_join__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__group_join__free_unpacked
+                     (Unmask__GroupJoin *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__Regroup methods */
+void   unmask__regroup__init
+                     (Unmask__Regroup         *message);
+size_t unmask__regroup__get_packed_size
+                     (const Unmask__Regroup   *message);
+size_t unmask__regroup__pack
+                     (const Unmask__Regroup   *message,
+                      uint8_t             *out);
+size_t unmask__regroup__pack_to_buffer
+                     (const Unmask__Regroup   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__Regroup *
+       unmask__regroup__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__regroup__free_unpacked
+                     (Unmask__Regroup *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__GroupView methods */
+void   unmask__group_view__init
+                     (Unmask__GroupView         *message);
+size_t unmask__group_view__get_packed_size
+                     (const Unmask__GroupView   *message);
+size_t unmask__group_view__pack
+                     (const Unmask__GroupView   *message,
+                      uint8_t             *out);
+size_t unmask__group_view__pack_to_buffer
+                     (const Unmask__GroupView   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__GroupView *
+       unmask__group_view__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__group_view__free_unpacked
+                     (Unmask__GroupView *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__StepVote methods */
+void   unmask__step_vote__init
+                     (Unmask__StepVote         *message);
+size_t unmask__step_vote__get_packed_size
+                     (const Unmask__StepVote   *message);
+size_t unmask__step_vote__pack
+                     (const Unmask__StepVote   *message,
+                      uint8_t             *out);
+size_t unmask__step_vote__pack_to_buffer
+                     (const Unmask__StepVote   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__StepVote *
+       unmask__step_vote__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__step_vote__free_unpacked
+                     (Unmask__StepVote *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__StepCommit methods */
+void   unmask__step_commit__init
+                     (Unmask__StepCommit         *message);
+size_t unmask__step_commit__get_packed_size
+                     (const Unmask__StepCommit   *message);
+size_t unmask__step_commit__pack
+                     (const Unmask__StepCommit   *message,
+                      uint8_t             *out);
+size_t unmask__step_commit__pack_to_buffer
+                     (const Unmask__StepCommit   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__StepCommit *
+       unmask__step_commit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__step_commit__free_unpacked
+                     (Unmask__StepCommit *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__GroupTrouble methods */
+void   unmask__group_trouble__init
+                     (Unmask__GroupTrouble         *message);
+size_t unmask__group_trouble__get_packed_size
+                     (const Unmask__GroupTrouble   *message);
+size_t unmask__group_trouble__pack
+                     (const Unmask__GroupTrouble   *message,
+                      uint8_t             *out);
+size_t unmask__group_trouble__pack_to_buffer
+                     (const Unmask__GroupTrouble   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__GroupTrouble *
+       unmask__group_trouble__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__group_trouble__free_unpacked
+                     (Unmask__GroupTrouble *message,
+                      ProtobufCAllocator *allocator);
 /* Unmask__ReduceSums methods */
 void   unmask__reduce_sums__init
                      (Unmask__ReduceSums         *message);
@@ -1597,6 +1928,30 @@ typedef void (*Unmask__DownloadFailed_Closure)
 typedef void (*Unmask__Node_Closure)
                  (const Unmask__Node *message,
                   void *closure_data);
+typedef void (*Unmask__GroupPlace_Closure)
+                 (const Unmask__GroupPlace *message,
+                  void *closure_data);
+typedef void (*Unmask__GroupMember_Closure)
+                 (const Unmask__GroupMember *message,
+                  void *closure_data);
+typedef void (*Unmask__GroupJoin_Closure)
+                 (const Unmask__GroupJoin *message,
+                  void *closure_data);
+typedef void (*Unmask__Regroup_Closure)
+                 (const Unmask__Regroup *message,
+                  void *closure_data);
+typedef void (*Unmask__GroupView_Closure)
+                 (const Unmask__GroupView *message,
+                  void *closure_data);
+typedef void (*Unmask__StepVote_Closure)
+                 (const Unmask__StepVote *message,
+                  void *closure_data);
+typedef void (*Unmask__StepCommit_Closure)
+                 (const Unmask__StepCommit *message,
+                  void *closure_data);
+typedef void (*Unmask__GroupTrouble_Closure)
+                 (const Unmask__GroupTrouble *message,
+                  void *closure_data);
 typedef void (*Unmask__ReduceSums_Closure)
                  (const Unmask__ReduceSums *message,
                   void *closure_data);
@@ -1666,6 +2021,14 @@ extern const ProtobufCMessageDescriptor unmask__download_want__descriptor;
 extern const ProtobufCMessageDescriptor unmask__download_chunk__descriptor;
 extern const ProtobufCMessageDescriptor unmask__download_failed__descriptor;
 extern const ProtobufCMessageDescriptor unmask__node__descriptor;
+extern const ProtobufCMessageDescriptor unmask__group_place__descriptor;
+extern const ProtobufCMessageDescriptor unmask__group_member__descriptor;
+extern const ProtobufCMessageDescriptor unmask__group_join__descriptor;
+extern const ProtobufCMessageDescriptor unmask__regroup__descriptor;
+extern const ProtobufCMessageDescriptor unmask__group_view__descriptor;
+extern const ProtobufCMessageDescriptor unmask__step_vote__descriptor;
+extern const ProtobufCMessageDescriptor unmask__step_commit__descriptor;
+extern const ProtobufCMessageDescriptor unmask__group_trouble__descriptor;
 extern const ProtobufCMessageDescriptor unmask__reduce_sums__descriptor;
 extern const ProtobufCMessageDescriptor unmask__reduce_result__descriptor;
 extern const ProtobufCMessageDescriptor unmask__status_request__descriptor;

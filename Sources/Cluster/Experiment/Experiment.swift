@@ -67,6 +67,8 @@ public struct Experiment: Codable, Sendable {
   public struct ClusterSettings: Codable, Sendable {
     /// Workers that share the batches of one training job.
     public let workersPerJob: WorkersPerJob
+    /// How these workers exchange gradients: `auto`, `shared-memory`, `direct` or `coordinator`.
+    public let route: String
     /// Milliseconds of silence after which a job goes to another worker.
     public let leaseMilliseconds: Int
     /// Milliseconds between two signs of life.
@@ -77,6 +79,7 @@ public struct Experiment: Codable, Sendable {
     public let stuckSeconds: Int
 
     enum CodingKeys: String, CodingKey {
+      case route
       case workersPerJob = "workers_per_job"
       case leaseMilliseconds = "lease_ms"
       case heartbeatMilliseconds = "heartbeat_ms"

@@ -1,3 +1,4 @@
+import Wire
 import Datasets
 import Evaluation
 import Models
@@ -74,6 +75,10 @@ extension Experiment {
     }
     if case .count(let count) = cluster.workersPerJob, !(1...64).contains(count) {
       throw fail("cluster.workers_per_job must be auto or 1 to 64")
+    }
+    guard cluster.route == "auto" || Route(name: cluster.route) != nil else {
+      let names = Route.allCases.map(\.name).joined(separator: ", ")
+      throw fail("cluster.route is \"\(cluster.route)\", but must be auto, \(names)")
     }
     guard cluster.heartbeatMilliseconds >= 50, cluster.leaseMilliseconds >= 3 * cluster.heartbeatMilliseconds else {
       throw fail("cluster.lease_ms must be at least three times cluster.heartbeat_ms, and that at least 50")

@@ -21,7 +21,7 @@ public struct SampleAudit: Sendable {
     public let views: Int
     /// Attempts that went into the result.
     public let attempts: Int
-    /// Views of attempts that were lost, whose steps were done again from a checkpoint: they are in no result.
+    /// Views of steps that were lost, and done again from a checkpoint or with other members: they are in no result.
     public let superseded: Int
     /// What is wrong, epoch by epoch.
     public let problems: [String]
@@ -84,7 +84,11 @@ public struct SampleAudit: Sendable {
   static func audit(model: String, fold: Int, planned: [SampleTally], uses: [LedgerReader.Use]) -> Entry {
     var (accepted, superseded): ([LedgerReader.Use], Int) = ([], 0)
     // An attempt goes on from a checkpoint: what earlier ones did from there on is in no result.
-    for attempt in Dictionary(grouping: uses, by: \.token).sorted(by: { $0.key < $1.key }).map(\.value) {
+    for all in Dictionary(grouping: uses, by: \.token).sorted(by: { $0.key < $1.key }).map(\.value) {
+      // A step that a group began, and began again with other members, counts as the last ones made it.
+      let views = Dictionary(all.map { ([$0.use.epoch, $0.use.steps.lowerBound], $0.use.view) }, uniquingKeysWith: max)
+      let attempt = all.filter { views[[$0.use.epoch, $0.use.steps.lowerBound]] == $0.use.view }
+      superseded += all.reduce(0) { $0 + $1.use.count } - attempt.reduce(0) { $0 + $1.use.count }
       let start = attempt.map { ($0.use.epoch, $0.use.steps.lowerBound) }.min { $0 < $1 }!
       let isAfter = { (before: LedgerReader.Use) in (before.use.epoch, before.use.steps.upperBound) > start }
       superseded += accepted.filter(isAfter).reduce(0) { $0 + $1.use.count }

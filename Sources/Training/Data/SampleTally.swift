@@ -41,9 +41,13 @@ public struct StepUse: Sendable, Equatable {
   public var steps: Range<Int>
   /// The views.
   public var tally: SampleTally
+  /// The member's number.
+  public var member: Int
+  /// Its group's view.
+  public var view: Int
 
   /// A use from its parts.
-  public init(epoch: Int, steps: Range<Int>, tally: SampleTally) {
-    (self.epoch, self.steps, self.tally) = (epoch, steps, tally)
+  public init(epoch: Int, steps: Range<Int>, tally: SampleTally, member: Int = 0, view: Int = 0) {
+    (self.epoch, self.steps, self.tally, self.member, self.view) = (epoch, steps, tally, member, view)
   }
 }

@@ -30,8 +30,10 @@ final class FlatState {
 
   private(set) var optimizer: Optimizer
   private let groups: [OptimizerGroup]
+  /// How the vector is cut for the exchange between members.
+  let buckets: StepBuckets
   // Vectors of earlier steps, to be used again: fresh memory costs a fault and a zeroing a page.
-  private let spare = Mutex<[[Float]]>([])
+  private let spare = Mutex<[ShardVector]>([])
 
   /// The state before the first step.
   init(_ store: ParameterStore, _ rule: ParameterGroups) {
@@ -55,6 +57,7 @@ final class FlatState {
       end += 2 * count
     }
     vectorCount = end + 1
+    buckets = StepBuckets(slots: slots.map(\.range), count: vectorCount)
     (self.slots, self.statistics, self.groups) = (slots, statistics, groups)
     slotOf = Dictionary(uniqueKeysWithValues: slots.indices.map { (ObjectIdentifier(slots[$0].parameter), $0) })
     optimizer = Optimizer(.adamW(), count: weightCount)
@@ -71,39 +74,45 @@ final class FlatState {
 
   // MARK: One shard's vector
 
-  /// A vector for one shard, filled by `body`, which says where it wrote nothing: there it is 0.
-  func vector(_ body: (inout ShardVector) -> Void) -> [Float] {
-    var vector = ShardVector(values: takeSpare(), isPlaced: [Bool](repeating: false, count: slots.count))
-    body(&vector)
-    for (slot, placed) in zip(slots, vector.isPlaced) where !placed {
-      vector.values.withUnsafeMutableBufferPointer { $0[slot.range].update(repeating: 0) }
-    }
-    return vector.values
-  }
-
-  private func takeSpare() -> [Float] {
-    var vector = spare.withLock { $0.popLast() } ?? [Float](repeating: 0, count: vectorCount)
-    vector.withUnsafeMutableBufferPointer { $0[weightCount...].update(repeating: 0) }
+  /// A vector for one shard, to be filled.
+  func takeVector() -> ShardVector {
+    let vector = spare.withLock { $0.popLast() } ?? ShardVector(count: vectorCount, slots: slots.count)
+    vector.begin(behind: weightCount)
     return vector
   }
 
   /// Takes back vectors that nobody reads any more.
-  func reuse(_ vectors: [[Float]]) { spare.withLock { $0 = vectors } }
+  func reuse(_ vectors: [ShardVector]) { spare.withLock { $0 = vectors } }
 
   /// Writes one parameter's gradient to its place, or adds it to what is there.
-  func place(_ gradient: Tensor, of parameter: Parameter, adding: Bool, in vector: inout ShardVector) {
+  ///
+  /// - Parameter isLast: whether the shard has no further pass, so that the gradient is final.
+  func place(
+    _ gradient: Tensor, of parameter: Parameter, adding: Bool, isLast: Bool, in vector: ShardVector, _ gate: BucketGate
+  ) {
     guard let slot = slotOf[ObjectIdentifier(parameter)] else { return }
-    let range = slots[slot].range
-    let adds = adding && vector.isPlaced[slot]
+    let place = vector.values.baseAddress! + slots[slot].range.lowerBound
+    if adding && vector.isPlaced[slot] { gradient.add(to: place) } else { gradient.copy(to: place) }
     vector.isPlaced[slot] = true
-    vector.values.withUnsafeMutableBufferPointer { values in
-      guard let place = values.baseAddress.map({ $0 + range.lowerBound }) else { return }
-      if adds { gradient.add(to: place) } else { gradient.copy(to: place) }
+    if isLast && !vector.isFinal[slot] {
+      vector.isFinal[slot] = true
+      gate.fill(slot: slot)
     }
   }
 
+  /// The shard is done: what was not written is 0.
+  func end(_ vector: ShardVector, _ gate: BucketGate) {
+    for slot in slots.indices where !vector.isFinal[slot] {
+      if !vector.isPlaced[slot] {
+        UnsafeMutableBufferPointer(rebasing: vector.values[slots[slot].range]).update(repeating: 0)
+      }
+      gate.fill(slot: slot)
+    }
+    gate.fillLast()
+  }
+
   /// Writes a pass's batch statistics, weighted with its share of the batch, or adds them to what is there.
-  func place(_ reports: [BatchStatistics], share: Float, adding: Bool, in vector: inout ShardVector) {
+  func place(_ reports: [BatchStatistics], share: Float, adding: Bool, in vector: ShardVector) {
     for report in reports {
       guard let slot = statistics.first(where: { $0.path == report.path }) else { continue }
       for (places, values) in [(slot.mean, report.mean), (slot.variance, report.variance)] {
@@ -117,12 +126,12 @@ final class FlatState {
   }
 
   /// The batch's statistics from the tree's sum; momentum is the layers' own, known from any shard.
-  func combined(_ sum: [Float], like reports: [BatchStatistics]) -> [BatchStatistics] {
+  func combined(_ sum: ShardVector, like reports: [BatchStatistics]) -> [BatchStatistics] {
     reports.compactMap { report in
       guard let slot = statistics.first(where: { $0.path == report.path }) else { return nil }
       return BatchStatistics(
-        path: report.path, mean: Tensor(Array(sum[slot.mean]), shape: [slot.mean.count]),
-        variance: Tensor(Array(sum[slot.variance]), shape: [slot.variance.count]), count: report.count,
+        path: report.path, mean: Tensor(Array(sum.values[slot.mean]), shape: [slot.mean.count]),
+        variance: Tensor(Array(sum.values[slot.variance]), shape: [slot.variance.count]), count: report.count,
         momentum: report.momentum)
     }
   }
@@ -130,28 +139,48 @@ final class FlatState {
   // MARK: The step
 
   /// The length of the gradient in the tree's sum.
-  func gradientNorm(_ sum: [Float]) -> Double {
-    sum.withUnsafeBufferPointer { Clipping.norm(UnsafeBufferPointer(rebasing: $0[..<weightCount])) }
+  func gradientNorm(_ sum: ShardVector) -> Double { Clipping.norm(gradient(sum)) }
+
+  private func gradient(_ sum: ShardVector) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(rebasing: sum.values[..<weightCount])
   }
 
   /// One step of the optimizer from the gradient in the tree's sum, times `scale`. New weights replace the old ones as
   /// tensors, parameter by parameter: whoever still holds an old one keeps its numbers.
-  func step(_ sum: [Float], scale: Float, rate: Double) {
-    sum.withUnsafeBufferPointer { sum in
-      let gradient = UnsafeBufferPointer(rebasing: sum[..<weightCount])
-      optimizer.step(gradient: gradient, gradientScale: scale, rate: Float(rate), groups: groups) { index, body in
-        let parameter = slots[index].parameter
-        let old = parameter.value.contiguous()
-        parameter.value = Tensor(old.shape) { new in old.withFloats { body($0.baseAddress!, new.baseAddress!) } }
-      }
+  func step(_ sum: ShardVector, scale: Float, rate: Double) {
+    let gradient = gradient(sum)
+    optimizer.step(gradient: gradient, gradientScale: scale, rate: Float(rate), groups: groups) { index, body in
+      let parameter = slots[index].parameter
+      let old = parameter.value.contiguous()
+      parameter.value = Tensor(old.shape) { new in old.withFloats { body($0.baseAddress!, new.baseAddress!) } }
     }
   }
 }
 
-/// One shard's vector while it is filled.
-struct ShardVector {
-  fileprivate(set) var values: [Float]
-  fileprivate var isPlaced: [Bool]
+/// One shard's numbers: gradients in the order of the parameters, batch statistics, the loss. Memory that does not move,
+/// as it is sent while it is filled.
+///
+/// - Thread: filled by the thread that computes the shard; what is final is read by the one that adds up.
+final class ShardVector: @unchecked Sendable {
+  let values: UnsafeMutableBufferPointer<Float>
+  /// Parameters whose gradients were written.
+  fileprivate(set) var isPlaced: [Bool]
+  /// Parameters whose gradients are final.
+  fileprivate(set) var isFinal: [Bool]
+
+  init(count: Int, slots: Int) {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
+    values = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
+    isPlaced = [Bool](repeating: false, count: slots)
+    isFinal = isPlaced
+  }
+
+  deinit { values.deallocate() }
+
+  fileprivate func begin(behind weights: Int) {
+    UnsafeMutableBufferPointer(rebasing: values[weights...]).update(repeating: 0)
+    for slot in isPlaced.indices { (isPlaced[slot], isFinal[slot]) = (false, false) }
+  }
 
   /// The shard's loss: the last number.
   var loss: Float {

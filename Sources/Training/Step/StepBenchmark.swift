@@ -3,6 +3,7 @@ import Datasets
 import Foundation
 public import Models
 import NN
+public import ShardTree
 import Tensor
 
 /// Measures the trainer's own step on made-up input: what `unmask benchmark train` runs.
@@ -32,11 +33,25 @@ public struct StepBenchmark: Sendable {
     public let parameters: Int
     /// Parts into which a batch is split.
     public let logicalShards: Int
+    /// Workers that shared the batch.
+    public var workers: Int?
+    /// Median time of forward and backward, with several workers.
+    public var computeMilliseconds: Double?
+    /// Median time of waiting for the slowest worker.
+    public var waitingMilliseconds: Double?
+    /// Median time of exchange that backward did not hide.
+    public var exposedMilliseconds: Double?
+    /// Median time of all exchange.
+    public var exchangeMilliseconds: Double?
+    /// The exchange that was not hidden, as a share of a step's time.
+    public var exposedShare: Double?
     /// The most memory that the process had so far, in MiB.
     public let peakMemory: Double
 
     enum CodingKeys: String, CodingKey {
-      case model, batch, threads, precision, mode, parameters
+      case model, batch, threads, precision, mode, parameters, workers
+      case computeMilliseconds = "compute_ms", waitingMilliseconds = "waiting_ms"
+      case exposedMilliseconds = "exposed_ms", exchangeMilliseconds = "exchange_ms", exposedShare = "exposed_share"
       case stepMilliseconds = "step_ms", processorMilliseconds = "cpu_ms", samplesPerSecond = "samples_per_s"
       case logicalShards = "logical_shards"
       case peakMemory = "peak_memory_mib"
@@ -59,6 +74,10 @@ public struct StepBenchmark: Sendable {
   public var precision: TrainSettings.Precision
   /// Measures the forward pass of prediction instead of a step.
   public var infers: Bool
+  /// How gradients are added up.
+  public var reduction = TrainSettings.Reduction.exact
+  /// The group that shares the batch; nil when alone.
+  public var reducer: (any ShardReducer)?
   /// Shape of one view, where the architecture's preprocessing does not say it.
   public var inputShape: [Int]?
 
@@ -88,16 +107,28 @@ public struct StepBenchmark: Sendable {
     settings.logicalShards = logicalShards
     settings.threadsPerShard = max(1, threads / logicalShards)
     settings.precision = precision
+    settings.reduce = reduction
     let store = ParameterStore(seed: 0)
     let network = try architecture.build(store.root, architecture.preprocessing)
-    let input = makeBatch()
+    var input = makeBatch()
+    let membership = try reducer?.gather(shards: logicalShards, steps: 0)
     let work: (Int) throws -> Void
+    var parts: [StepTimes] = []
     if infers {
       work = { _ in forward(network, input) }
     } else {
       let step = TrainingStep(
-        network, store, settings: settings, loss: ItemLoss(BalanceSettings()), threads: min(threads, logicalShards))
+        network, store, settings: settings, loss: ItemLoss(BalanceSettings()), threads: min(threads, logicalShards),
+        reducer: reducer)
+      if let membership {
+        step.join(membership)
+        input = StepBatch(
+          shards: Array(input.shards[membership.ownShards]), count: input.count, weight: input.weight,
+          names: input.names)
+      }
+      let input = input
       work = { number in
+        defer { if number >= 2 { parts.append(step.times) } }
         _ = try step.run(input, number: number, rate: 1e-4, random: RandomStream(seed: 0, "step", number))
       }
     }
@@ -110,16 +141,29 @@ public struct StepBenchmark: Sendable {
       if number >= 2 { processor = min(processor, Self.processorTime() - used) }
       if number >= 2 { times.append(Double(time.components.attoseconds) / 1e18 + Double(time.components.seconds)) }
     }
-    times.sort()
-    let middle = times.count / 2
-    let time = times.count % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2
-    return Report(
+    func median(_ values: [Double]) -> Double {
+      let sorted = values.sorted()
+      let middle = sorted.count / 2
+      return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+    func milliseconds(_ seconds: Double) -> Double { (seconds * 1e5).rounded() / 100 }
+    let time = median(times)
+    var report = Report(
       model: architecture.name, batch: batch, threads: threads, precision: precision.rawValue,
       mode: infers ? "infer" : "train",
       stepMilliseconds: (time * 1e5).rounded() / 100,
       processorMilliseconds: (processor * 1e5).rounded() / 100,
       samplesPerSecond: (Double(batch) / time * 100).rounded() / 100,
       parameters: store.parameterCount, logicalShards: logicalShards, peakMemory: Self.peakMemory())
+    if let membership {
+      report.workers = membership.count
+      report.computeMilliseconds = milliseconds(median(parts.map(\.compute)))
+      report.waitingMilliseconds = milliseconds(median(parts.map(\.waiting)))
+      report.exposedMilliseconds = milliseconds(median(parts.map(\.exposed)))
+      report.exchangeMilliseconds = milliseconds(median(parts.map(\.exchange)))
+      report.exposedShare = (median(parts.map(\.exposed)) / time * 10_000).rounded() / 10_000
+    }
+    return report
   }
 
   private func forward(_ network: any Network, _ batch: StepBatch) {

@@ -1,4 +1,5 @@
 import Autograd
+import Foundation
 public import Models
 public import NN
 public import ShardTree
@@ -75,93 +76,110 @@ public final class TrainingStep {
   private let loss: ItemLoss
   private let threads: ShardThreads
   private let reducer: (any ShardReducer)?
+  private var membership: Membership?
   private let keepsStatistics: Bool
   private let precision: ComputePrecision
   private let allThreads: Int
 
   /// The shards that this member computes.
-  public let ownShards: Range<Int>
+  public var ownShards: Range<Int> { membership?.ownShards ?? 0..<settings.logicalShards }
+  /// Where the last step's time went.
+  public private(set) var times = StepTimes()
 
-  /// A step on a model.
+  /// A step on a model. With a group, `join` comes before the first step.
   ///
   /// - Parameters:
   ///   - stages: prefixes of parameter names from the input to the output, for layer-wise learning rates.
   ///   - keepsStatistics: whether batch norm normalises with its running statistics.
   ///   - threads: shards that are computed side by side.
-  ///   - reducer: the group that shares the batches, or nil when alone.
-  /// - Traps: if the group has more members than there are shards.
+  ///   - reducer: the group that shares the batches, or nil when nobody may.
   public init(
     _ network: any Network, _ store: ParameterStore, settings: TrainSettings, loss: ItemLoss,
     stages: [[String]] = [], keepsStatistics: Bool = false, threads: Int, reducer: (any ShardReducer)? = nil
   ) {
     self.keepsStatistics = keepsStatistics
-    let (rank, members) = (reducer?.rank ?? 0, reducer?.members ?? 1)
-    precondition(members <= settings.logicalShards, "\(members) members for \(settings.logicalShards) shards")
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
     state = FlatState(store, ParameterGroups(settings, store, stages: stages))
-    ownShards = ShardTree.shards(ofMember: rank, members: members, shards: settings.logicalShards)
     precision = settings.precision == .bf16 ? .bfloat16 : .float32
-    allThreads = max(1, min(threads, ownShards.count)) * settings.threadsPerShard
-    self.threads = ShardThreads(count: min(threads, ownShards.count), computeThreads: settings.threadsPerShard)
+    let sideBySide = max(1, min(threads, settings.logicalShards))
+    allThreads = sideBySide * settings.threadsPerShard
+    self.threads = ShardThreads(count: sideBySide, computeThreads: settings.threadsPerShard)
   }
+
+  /// Computes this group's share from now on.
+  func join(_ membership: Membership) { self.membership = membership }
 
   /// Runs one step and changes the model.
   ///
   /// - Parameters:
   ///   - number: the step's number since the beginning, which tells reductions apart.
   ///   - random: the step's own stream; shards key it further, for dropout.
-  /// - Throws: when loss or gradient is not finite, before anything is changed; when the group has broken up.
+  /// - Throws: when loss or gradient is not finite, and `GroupChanged`, before anything is changed.
   public func run(_ batch: StepBatch, number: Int, rate: Double, random: RandomStream) throws -> StepReport {
     precondition(batch.shards.count == ownShards.count, "\(batch.shards.count) shards where \(ownShards) were expected")
-    let results = threads.map(ownShards.count) { index in
-      ComputePrecision.with(settings.precision == .bf16 ? .bfloat16 : .float32) {
-        compute(batch.shards[index], of: batch, random: random.keyed("shard", ownShards.lowerBound + index))
-      }
+    if let reducer, reducer.hasChanged { throw GroupChanged() }
+    let (own, begin) = (ownShards, now())
+    let vectors = (0..<max(1, own.count)).map { _ in state.takeVector() }
+    let gate = BucketGate(state.buckets, shards: own.count)
+    let reduction = StepReduction(
+      state.buckets, gate, vectors: vectors, own: own, shards: settings.logicalShards,
+      isFixed: settings.reduce == .fixed16, reducer: reducer, membership: membership)
+    reduction.start()
+    let results = threads.map(own.count) { index in
+      compute(
+        batch.shards[index], of: batch, into: vectors[index], gate, reduction,
+        random: random.keyed("shard", own.lowerBound + index))
     }
-    let sums = zip(ownShards, results).map { shard, result in
-      ShardTree.Sum(low: shard, high: shard + 1, values: result.vector)
-    }
-    let shards = settings.logicalShards
-    let own = ShardTree.combine(sums, shards: shards)
-    let total = try reducer?.reduce(step: number, sums: own, shards: shards) ?? own[0].values
-    guard total.count == state.vectorCount else {
-      throw TrainingError("step \(number): the group's sum has \(total.count) values, the model \(state.vectorCount)")
-    }
+    let computed = now()
+    let total = vectors[0]
+    var times = try reduction.finish()
     // Everything outside the shards gives the same bits for any number of threads.
     let norm = ComputeThreads.with(allThreads) { state.gradientNorm(total) }
-    let report = StepReport(loss: Double(total.last!), gradientNorm: norm)
+    let report = StepReport(loss: Double(total.loss), gradientNorm: norm)
     guard report.loss.isFinite && report.gradientNorm.isFinite else {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
     }
+    let summed = now()
+    try reducer?.commit(step: number, digest: digest(of: UnsafeRawBufferPointer(total.values)))
+    let agreed = now()
+    times.compute = computed - begin
+    times.exposed += agreed - summed
     let scale = settings.clipNorm > 0 ? Clipping.scale(norm: norm, limit: settings.clipNorm) : 1
     ComputeThreads.with(allThreads) { state.step(total, scale: scale, rate: rate) }
-    state.reuse(results.map(\.vector))
     if let reports = results.lazy.map(\.statistics).first(where: { !$0.isEmpty }) {
       state.store.apply(state.combined(total, like: reports))
     }
+    state.reuse(vectors)
+    times.optimizer = now() - agreed
+    self.times = times
     return report
   }
 
+  private func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+
   private struct ShardResult {
-    let vector: [Float]
     let statistics: [BatchStatistics]
     let suspects: [String]
   }
 
   /// Forward and backward of one shard, pass by pass. Its loss is the weighted sum over its views, divided by the whole batch's weight.
-  private func compute(_ shard: [ShardBatch], of batch: StepBatch, random: RandomStream) -> ShardResult {
+  private func compute(
+    _ shard: [ShardBatch], of batch: StepBatch, into vector: ShardVector, _ gate: BucketGate,
+    _ reduction: StepReduction,
+    random: RandomStream
+  ) -> ShardResult {
     var (suspects, statistics): ([String], [BatchStatistics]) = ([], [])
-    let vector = state.vector { vector in
-      guard batch.weight > 0 else { return }
+    if batch.weight > 0 && !reduction.hasFailed {
       ComputePrecision.with(precision) {
-        fill(&vector, shard, of: batch, random: random, &suspects, &statistics)
+        fill(vector, gate, shard, of: batch, random: random, &suspects, &statistics)
       }
     }
-    return ShardResult(vector: vector, statistics: statistics, suspects: suspects)
+    state.end(vector, gate)
+    return ShardResult(statistics: statistics, suspects: suspects)
   }
 
   private func fill(
-    _ vector: inout ShardVector, _ shard: [ShardBatch], of batch: StepBatch, random: RandomStream,
+    _ vector: ShardVector, _ gate: BucketGate, _ shard: [ShardBatch], of batch: StepBatch, random: RandomStream,
     _ suspects: inout [String], _ statistics: inout [BatchStatistics]
   ) {
     var sum = 0.0
@@ -180,10 +198,11 @@ public final class TrainingStep {
         slopes.append(Float(share * slope))
       }
       pass.backward(from: logits, gradient: Tensor(slopes, shape: logits.shape)) { parameter, gradient in
-        state.place(gradient, of: parameter, adding: number > 0, in: &vector)
+        state.place(
+          gradient, of: parameter, adding: number > 0, isLast: number + 1 == shard.count, in: vector, gate)
       }
       state.place(
-        pass.statistics, share: Float(slopes.count) / Float(batch.count), adding: number > 0, in: &vector)
+        pass.statistics, share: Float(slopes.count) / Float(batch.count), adding: number > 0, in: vector)
       if statistics.isEmpty { statistics = pass.statistics }
     }
     vector.loss = Float(sum)

@@ -100,11 +100,13 @@ public struct JobStatus: Sendable, Equatable {
   public var unmoved: Int
   /// What it waits for, or why it failed.
   public var why: String
+  /// How the workers that share it reach each other, and what limits them; empty where nobody shares it.
+  public var group: String
 
   /// Makes the part.
   public init(
     id: String, state: JobState, workers: [String], attempts: Int, failures: Int, progress: JobProgress?, since: Int,
-    unmoved: Int, why: String
+    unmoved: Int, why: String, group: String = ""
   ) {
     self.id = id
     self.state = state
@@ -115,6 +117,7 @@ public struct JobStatus: Sendable, Equatable {
     self.since = since
     self.unmoved = unmoved
     self.why = why
+    self.group = group
   }
 }
 
@@ -131,6 +134,7 @@ extension JobStatus: WireBody {
     raw.since_ms = UInt64(since)
     raw.unmoved_ms = UInt64(unmoved)
     raw.why = arena.text(why, limit: Limits.sentence)
+    raw.group = arena.text(group)
   }
 
   init(reading raw: Unmask__JobStatus) throws {
@@ -143,6 +147,7 @@ extension JobStatus: WireBody {
     since = try number(raw.since_ms, "JobStatus.since", in: 0...largeNumber)
     unmoved = try number(raw.unmoved_ms, "JobStatus.unmoved", in: 0...largeNumber)
     why = try text(raw.why, "JobStatus.why", limit: Limits.sentence)
+    group = try text(raw.group, "JobStatus.group")
   }
 }
 

@@ -36,14 +36,16 @@ extension Node: WireBody {
   }
 }
 
-/// Worker: its sums of one piece of a step's vector.
+/// Worker: its sums of one piece of a vector.
 public struct ReduceSums: Sendable, Equatable {
   /// The job.
   public var job: String
   /// The lease's fencing token.
   public var token: UInt64
-  /// The step.
+  /// Which vector: it rises from one to the next; the view is in the bits from 32 on.
   public var step: Int
+  /// What elements are: 0 float32 that are added up, 1 int16, 2 int32 of which the largest counts.
+  public var kind: Int
   /// How many shards there are in all.
   public var shards: Int
   /// First element of the piece.
@@ -54,7 +56,10 @@ public struct ReduceSums: Sendable, Equatable {
   public var nodes: [Node]
 
   /// Makes the message.
-  public init(job: String, token: UInt64, step: Int, shards: Int, offset: Int, total: Int, nodes: [Node]) {
+  public init(
+    job: String, token: UInt64, step: Int, kind: Int = 0, shards: Int, offset: Int, total: Int, nodes: [Node]
+  ) {
+    self.kind = kind
     self.job = job
     self.token = token
     self.step = step
@@ -73,6 +78,7 @@ extension ReduceSums: WireBody {
     raw.token = token
     raw.step = UInt64(step)
     raw.shards = UInt32(shards)
+    raw.kind = UInt32(kind)
     raw.offset = UInt64(offset)
     raw.total = UInt64(total)
     (raw.n_nodes, raw.nodes) = arena.make(nodes)
@@ -83,6 +89,7 @@ extension ReduceSums: WireBody {
     token = raw.token
     step = try number(raw.step, "ReduceSums.step", in: 0...largeNumber)
     shards = try number(raw.shards, "ReduceSums.shards", in: 1...Limits.shards)
+    kind = try number(raw.kind, "ReduceSums.kind", in: 0...2)
     offset = try number(raw.offset, "ReduceSums.offset", in: 0...largeNumber)
     total = try number(raw.total, "ReduceSums.total", in: 0...largeNumber)
     nodes = try parts(raw.n_nodes, raw.nodes, "ReduceSums.nodes", limit: Packet.framesLimit)

@@ -2,7 +2,7 @@ import ArgumentParser
 import Collectives
 import Foundation
 import ShardTree
-import Transport
+import Wire
 
 /// How fast a group's vectors are added up.
 struct BenchmarkAllReduce: ParsableCommand {
@@ -25,7 +25,7 @@ struct BenchmarkAllReduce: ParsableCommand {
   var bytes = "1024,16384,65536,262144,1048576,4194304,16777216,67108864"
 
   @Option(help: ArgumentHelp("shared-memory or direct.", valueName: "name"))
-  var route = Route.sharedMemory.rawValue
+  var route = Route.sharedMemory.name
 
   @Option(help: ArgumentHelp("Seconds to measure each size for.", valueName: "s"))
   var seconds = 0.5
@@ -50,20 +50,13 @@ struct BenchmarkAllReduce: ParsableCommand {
   }
 
   func run() throws {
-    let start = AllReduceStart(
-      members: workers, route: Route(rawValue: route)!, sizes: sizes, seconds: seconds, isEncrypted: encrypted)
-    let members = try (0..<workers).map { _ in try AllReduceProcess() }
-    defer { members.forEach { $0.end() } }
-    for (rank, member) in members.enumerated() {
-      var start = start
-      start.rank = rank
-      try member.tell(start)
-    }
-    let joins = try members.map { try $0.hear(AllReduceJoin.self) }
-    for member in members { try member.tell(joins) }
+    let group = try BenchmarkGroup(
+      command: ["benchmark", "allreduce-worker"], workers: workers, route: Route(name: route)!, isEncrypted: encrypted,
+      work: AllReduceWork(sizes: sizes, seconds: seconds))
+    defer { group.end() }
     if !json { print("      bytes      p50 µs      p99 µs  algbw GB/s  busbw GB/s") }
     for _ in sizes {
-      let result = try members[0].hear(AllReduceResult.self)
+      let result = try group.hear(AllReduceResult.self)
       if json {
         print(try result.line(of: self))
       } else {
@@ -77,21 +70,10 @@ struct BenchmarkAllReduce: ParsableCommand {
   }
 }
 
-/// What a worker of the benchmark is told first.
-private struct AllReduceStart: Codable {
-  var rank = 0
-  let members: Int
-  let route: Route
+/// What the workers of the benchmark do.
+private struct AllReduceWork: Codable {
   let sizes: [Int]
   let seconds: Double
-  let isEncrypted: Bool
-}
-
-/// Where a worker of the benchmark can be reached.
-private struct AllReduceJoin: Codable {
-  var segment: SharedSegment.Address?
-  var address = ""
-  var key = ""
 }
 
 /// What the first worker has measured for one size.
@@ -116,95 +98,37 @@ private struct AllReduceResult: Codable {
   }
 }
 
-/// A worker process of the benchmark, which talks over its standard input and output.
-private final class AllReduceProcess {
-  private let process = Process()
-  private let (input, output) = (Pipe(), Pipe())
-  private var rest = Data()
-
-  init() throws {
-    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-    process.arguments = ["benchmark", "allreduce-worker"]
-    (process.standardInput, process.standardOutput) = (input, output)
-    try process.run()
-  }
-
-  func tell(_ value: some Encodable) throws {
-    try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(value) + Data("\n".utf8))
-  }
-
-  func hear<Value: Decodable>(_ type: Value.Type) throws -> Value {
-    while true {
-      if let end = rest.firstIndex(of: 10) {
-        defer { rest = Data(rest[(end + 1)...]) }
-        return try JSONDecoder().decode(type, from: Data(rest[..<end]))
-      }
-      let more = output.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw AllReduceProblem(description: "a worker of the benchmark has ended early") }
-      rest += more
-    }
-  }
-
-  func end() {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
-  }
-}
-
-private struct AllReduceProblem: Error, CustomStringConvertible { let description: String }
-
 /// One worker of `benchmark allreduce`, started by it.
 struct BenchmarkAllReduceWorker: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "allreduce-worker", abstract: "A worker of the benchmark allreduce.", shouldDisplay: false)
 
   func run() throws {
-    let start = try hear(AllReduceStart.self)
-    var join = AllReduceJoin()
-    var (segment, listener): (SharedSegment?, PeerListener?)
-    if start.route == .sharedMemory {
-      segment = try SharedSegment()
-      join.segment = segment!.address
-    } else {
-      listener = try PeerListener(interface: "127.0.0.1", isEncrypted: start.isEncrypted)
-      (join.address, join.key) = (listener!.address, listener!.publicKey)
+    let member = try BenchmarkMember<AllReduceWork>()
+    for size in member.work.sizes {
+      let result = try measure(member, size)
+      if member.rank == 0 { try BenchmarkMember<AllReduceWork>.tell(result) }
     }
-    try tell(join)
-    let joins = try hear([AllReduceJoin].self)
-    let link: any Link =
-      if start.route == .sharedMemory {
-        try SharedMemoryLink(rank: start.rank, members: joins.map { $0.segment! }, patience: 30_000)
-      } else {
-        try DirectLink(
-          listener!, rank: start.rank, members: joins.map { .init(address: $0.address, publicKey: $0.key) },
-          secret: 1, patience: 30_000)
-      }
-    let shape = GroupShape(shards: start.members, members: start.members)
-    for size in start.sizes {
-      let result = try measure(link, shape, size, start)
-      if start.rank == 0 { try tell(result) }
-    }
-    withExtendedLifetime(segment) {}
-    _ = readLine()  // the others may still need this process
+    member.waitForEnd()
   }
 
-  private func measure(_ link: any Link, _ shape: GroupShape, _ size: Int, _ start: AllReduceStart) throws
-    -> AllReduceResult
-  {
+  private func measure(_ member: BenchmarkMember<AllReduceWork>, _ size: Int) throws -> AllReduceResult {
     let count = size / 4
+    let shape = GroupShape(shards: member.members, members: member.members)
     let values = UnsafeMutablePointer<Float>.allocate(capacity: count)
     defer { values.deallocate() }
-    for index in 0..<count { values[index] = Float(start.rank) }
+    for index in 0..<count { values[index] = Float(member.rank) }
     func once() throws -> Double {
       let begin = ContinuousClock.now
-      try link.reduce(.float32, shape, own: [UnsafeRawPointer(values)], into: values, count: count, owner: nil)
+      try member.link.reduce(
+        .float32, shape, own: [UnsafeRawPointer(values)], into: values, count: count, owner: nil)
       let time = ContinuousClock.now - begin
       return Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
     }
     let each = try (0..<5).map { _ in try once() }.reduce(0, +) / 5
-    var iterations = Int32(max(20, min(5_000, start.seconds / each)))
+    var iterations = Int32(max(20, min(5_000, member.work.seconds / each)))
     try withUnsafeMutableBytes(of: &iterations) { bytes in
-      try link.reduce(
+      try member.link.reduce(
         .largest, shape, own: [UnsafeRawPointer(bytes.baseAddress!)], into: bytes.baseAddress!, count: 1, owner: nil)
     }
     var times: [Double] = []
@@ -217,14 +141,5 @@ struct BenchmarkAllReduceWorker: ParsableCommand {
     return AllReduceResult(
       bytes: size, iterations: times.count, p50: middle * 1e6, p99: times[Int(Double(times.count - 1) * 0.99)] * 1e6,
       rate: Double(size) / middle / 1e9)
-  }
-
-  private func hear<Value: Decodable>(_ type: Value.Type) throws -> Value {
-    guard let line = readLine() else { throw AllReduceProblem(description: "the benchmark has ended") }
-    return try JSONDecoder().decode(type, from: Data(line.utf8))
-  }
-
-  private func tell(_ value: some Encodable) throws {
-    try FileHandle.standardOutput.write(contentsOf: JSONEncoder().encode(value) + Data("\n".utf8))
   }
 }

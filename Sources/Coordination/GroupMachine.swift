@@ -1,0 +1,236 @@
+import ShardTree
+public import Wire
+
+/// The coordinator's side of one attempt's group: who is in it, how its members reach each other, and which steps count.
+/// Pure: it does no I/O and reads no clock.
+///
+/// A group goes through numbered views. A view forms when every member has joined it; what is said in an earlier one
+/// counts for nothing. Within a view a step is made when every member has voted for it with the same digest, and then by
+/// all: so a member that is lost costs the others only the step under way, which they make again in the next view with
+/// all shards spread over those left.
+///
+/// Members say how many steps they have made, so that a coordinator which starts anew needs to know nothing: the group
+/// has made as many as its foremost member, for nobody makes a step before all have its sums. One that has voted, and
+/// did not hear the answer, hears it from the next view. Whoever lacks more than that gets the state of one that has it.
+///
+/// Every message may be lost, repeated or late: members repeat what is not answered, and each repetition is answered.
+public struct GroupMachine: Sendable {
+  /// What is to be done.
+  public enum Action: Sendable, Equatable {
+    /// Send a member a message.
+    case send(UInt64, Message)
+    /// The members contradict each other, and name the reason: the attempt must end.
+    case broken(String)
+    /// Only a sentence for the log.
+    case say(String)
+  }
+
+  /// A member, as the lease says.
+  public struct Member: Sendable, Equatable {
+    /// The worker's incarnation.
+    public let id: UInt64
+    /// The worker's name.
+    public let name: String
+
+    /// Names a member.
+    public init(id: UInt64, name: String) { (self.id, self.name) = (id, name) }
+  }
+
+  private let job: String
+  private let token: UInt64
+  private let wanted: Route?
+  private var members: [Member]
+  private var view = 1
+  private var reason = ""
+  private var joins: [UInt64: GroupJoin] = [:]
+  private var votes: [UInt64: UInt64] = [:]
+  private var unusable: Set<Route> = []
+  private var breaks: [Route: Int] = [:]
+  private var actions: [Action] = []
+  /// The view that all have joined; nil while it forms.
+  private var formed: GroupView?
+  private var nextReminder: Milliseconds = .min
+  /// Steps that the group has made, as far as is known here.
+  private var steps = 0
+
+  /// A group of these members.
+  ///
+  /// - Parameter route: the only one to use, if it can be; nil chooses the fastest that works.
+  public init(job: String, token: UInt64, members: [Member], route: Route? = nil) {
+    (self.job, self.token, self.members, wanted) = (job, token, members, route)
+  }
+
+  /// How the members reach each other, once they do.
+  public var route: Route? { members.count > 1 ? formed?.route : nil }
+
+  /// Whether it waits for members to join.
+  public var isForming: Bool { formed == nil }
+
+  /// For people: the route and what limits it.
+  public var description: String {
+    guard let route else { return formed == nil && members.count > 1 ? "the group is forming" : "" }
+    return "\(route.name) between \(members.count) workers, bound: \(route.bound(members: members.count))"
+  }
+
+  /// Members were lost or came: the order says the ranks.
+  public mutating func change(to members: [Member], _ reason: String) -> [Action] {
+    guard members != self.members else { return [] }
+    self.members = members
+    regroup(reason)
+    return take()
+  }
+
+  /// A member is ready for a view.
+  public mutating func join(_ id: UInt64, _ message: GroupJoin) -> [Action] {
+    guard let rank = members.firstIndex(where: { $0.id == id }) else { return [] }
+    if message.view > view || (formed != nil && message.view == view && joins[id] != message) {
+      // An earlier coordinator was further, or the member has lost what it had in this view.
+      view = max(view, message.view)
+      regroup("worker \(members[rank].name) joins anew")
+    } else if message.view < view {
+      tell(rank)
+    } else if var known = formed {
+      known.rank = rank
+      actions.append(.send(id, .groupView(known)))
+    } else {
+      joins[id] = message
+      formIfComplete()
+    }
+    return take()
+  }
+
+  /// A member has the sums of a step.
+  public mutating func vote(_ id: UInt64, _ message: StepVote) -> [Action] {
+    guard let rank = members.firstIndex(where: { $0.id == id }) else { return [] }
+    if message.view > view || (message.view == view && formed == nil) {
+      // Nobody votes in a view that has not formed: an earlier coordinator has formed it.
+      view = message.view
+      regroup("the coordinator was started again")
+    } else if message.view < view {
+      tell(rank)
+    } else if message.step < steps {
+      commit(message.step, to: [members[rank]])
+    } else if message.step > steps {
+      regroup("worker \(members[rank].name) is a step ahead")
+    } else {
+      votes[id] = message.digest
+      decide()
+    }
+    return take()
+  }
+
+  /// A member cannot go on.
+  public mutating func trouble(_ id: UInt64, _ message: GroupTrouble) -> [Action] {
+    guard let rank = members.firstIndex(where: { $0.id == id }) else { return [] }
+    guard message.view == view, let route = formed?.route else {
+      if message.view >= view {
+        view = message.view
+        regroup("the coordinator was started again")
+      } else {
+        tell(rank)
+      }
+      return take()
+    }
+    guard !message.sentence.isEmpty else { return [] }  // it only tells a new coordinator of its view
+    breaks[route, default: 0] += 1
+    // One that broke may have broken with a member; the third time it is the route.
+    if message.isUnusable || breaks[route]! > 2 { unusable.insert(route) }
+    regroup("worker \(members[rank].name): \(message.sentence)")
+    return take()
+  }
+
+  /// Time has passed: whoever has not joined is told again.
+  public mutating func tick(now: Milliseconds) -> [Action] {
+    guard formed == nil, now >= nextReminder else { return [] }
+    nextReminder = now + 500
+    for rank in members.indices where joins[members[rank].id] == nil { tell(rank) }
+    return take()
+  }
+
+  private mutating func take() -> [Action] {
+    defer { actions = [] }
+    return actions
+  }
+
+  // MARK: - Views
+
+  private mutating func regroup(_ reason: String) {
+    view += 1
+    self.reason = reason
+    (joins, votes, formed) = ([:], [:], nil)
+    actions.append(.say("the group of job \(job) forms anew: \(reason)"))
+    for rank in members.indices { tell(rank) }
+  }
+
+  private mutating func tell(_ rank: Int) {
+    let message = Regroup(job: job, token: token, view: view, rank: rank, reason: reason)
+    actions.append(.send(members[rank].id, .regroup(message)))
+  }
+
+  private mutating func formIfComplete() {
+    let joined = members.compactMap { joins[$0.id] }
+    guard joined.count == members.count, let first = joined.first else { return }
+    guard joined.allSatisfy({ $0.shards == first.shards }) else {
+      return actions.append(.broken("members split a batch into \(Set(joined.map(\.shards)).sorted()) shards"))
+    }
+    steps = joined.map(\.steps).max()!
+    let lacking = joined.contains { $0.steps < steps - ($0.isPending ? 1 : 0) }
+    let places = joined.map(\.place)
+    let secret = places.reduce(UInt64(view)) { ($0 ^ $1.nonce) &* 0x9E37_79B9_7F4A_7C15 }
+    let (route, remark) = choose(places)
+    let all = members.indices.map { rank in
+      let shards = ShardTree.shards(ofMember: rank, members: members.count, shards: first.shards)
+      return GroupMember(name: members[rank].name, low: shards.lowerBound, high: shards.upperBound, place: places[rank])
+    }
+    let message = GroupView(
+      job: job, token: token, view: view, rank: 0, steps: steps, route: route, secret: secret,
+      donor: lacking ? joined.firstIndex { $0.steps == steps } : nil, members: all)
+    formed = message
+    if members.count > 1 {
+      actions.append(.say("job \(job) after step \(steps): \(description)" + (remark.isEmpty ? "" : "; \(remark)")))
+    }
+    for rank in members.indices {
+      var own = message
+      own.rank = rank
+      actions.append(.send(members[rank].id, .groupView(own)))
+    }
+  }
+
+  /// The fastest route that the members have in common, or the wanted one.
+  private func choose(_ places: [GroupPlace]) -> (Route, remark: String) {
+    func reason(against route: Route) -> String? {
+      if unusable.contains(route) { return "it failed before" }
+      switch route {
+      case .sharedMemory:
+        return places[0].machine.isEmpty || places.contains { $0.machine != places[0].machine }
+          ? "the members are not on one machine" : nil
+      case .direct: return places.contains { $0.address.isEmpty } ? "a member has no address" : nil
+      case .coordinator: return nil
+      }
+    }
+    let order = (wanted.map { [$0] } ?? []) + Route.allCases
+    let route = order.first { reason(against: $0) == nil } ?? .coordinator
+    guard let wanted, wanted != route else { return (route, "") }
+    return (route, "\(wanted.name) was wanted, but \(reason(against: wanted) ?? "cannot be used")")
+  }
+
+  // MARK: - Steps
+
+  private mutating func decide() {
+    guard votes.count == members.count else { return }
+    guard Set(votes.values).count == 1 else {
+      let said = members.map { "\($0.name) \(String(votes[$0.id]!, radix: 16))" }.joined(separator: ", ")
+      return actions.append(.broken("members have different sums of step \(steps): \(said)"))
+    }
+    votes = [:]
+    steps += 1
+    commit(steps - 1, to: members)
+  }
+
+  private mutating func commit(_ step: Int, to receivers: [Member]) {
+    for member in receivers {
+      let message = StepCommit(job: job, token: token, view: view, step: step)
+      actions.append(.send(member.id, .stepCommit(message)))
+    }
+  }
+}

@@ -19,7 +19,7 @@ private let sharedExperiment = """
     let scratch = try Scratch()
     let folder = scratch.url
     _ = try scratch.write(sharedExperiment, to: "small.yaml")
-    let made = try Program.run(["sample", "sample", "--clips", "36", "--seed", "5"], in: folder)
+    let made = try Program.run(["sample", "sample", "--clips", "96", "--seed", "5"], in: folder)
     #expect(made.status == 0, "\(made.errors)")
     for mode in ["exact", "fixed16"] {
       var expected: [String: String]?

@@ -120,7 +120,7 @@ extension Simulation {
     }
     // As `CoordinatorLink` numbers them: all of an earlier view are below those of a later one.
     let (message, frames) = work.state.message(
-      work.assign, rank: work.rank, members: work.members, number: work.view << 32 + work.vectors + 1)
+      work.assign, rank: work.group!.current!.rank, members: work.members, number: work.view << 32 + work.vectors + 1)
     workers[index].work[token]!.vectors += 1
     workers[index].work[token]!.phase = .exchanging
     workers[index].work[token]!.waiting = (message, frames)

@@ -11,7 +11,8 @@ public import Wire
 ///
 /// Members say how many steps they have made, so that a coordinator which starts anew needs to know nothing: the group
 /// has made as many as its foremost member, for nobody makes a step before all have its sums. One that has voted, and
-/// did not hear the answer, hears it from the next view. Whoever lacks more than that gets the state of one that has it.
+/// did not hear the answer, hears it from the next view. Whoever lacks more than that gets the state of one that has it;
+/// if nobody who is left has it, the attempt ends, and the job goes on from its checkpoint.
 ///
 /// Every message may be lost, repeated or late: members repeat what is not answered, and each repetition is answered.
 public struct GroupMachine: Sendable {
@@ -83,6 +84,7 @@ public struct GroupMachine: Sendable {
   /// A member is ready for a view.
   public mutating func join(_ id: UInt64, _ message: GroupJoin) -> [Action] {
     guard let rank = members.firstIndex(where: { $0.id == id }) else { return [] }
+    steps = max(steps, message.steps)  // also if it dies before the view forms: others know that there is more
     if message.view > view || (formed != nil && message.view == view && joins[id] != message) {
       // An earlier coordinator was further, or the member has lost what it had in this view.
       view = max(view, message.view)
@@ -173,8 +175,11 @@ public struct GroupMachine: Sendable {
     guard joined.allSatisfy({ $0.shards == first.shards }) else {
       return actions.append(.broken("members split a batch into \(Set(joined.map(\.shards)).sorted()) shards"))
     }
-    steps = joined.map(\.steps).max()!
-    let lacking = joined.contains { $0.steps < steps - ($0.isPending ? 1 : 0) }
+    // Whoever has voted for a step has its sums, and makes it when the view says that the group has.
+    func reach(_ join: GroupJoin) -> Int { join.steps + (join.isPending ? 1 : 0) }
+    guard let donor = joined.firstIndex(where: { $0.steps == steps }) ?? joined.firstIndex(where: { reach($0) == steps })
+    else { return actions.append(.broken("nobody who is left has the state after step \(steps)")) }
+    let lacking = joined.contains { reach($0) < steps }
     let places = joined.map(\.place)
     let secret = places.reduce(UInt64(view)) { ($0 ^ $1.nonce) &* 0x9E37_79B9_7F4A_7C15 }
     let (route, remark) = choose(places)
@@ -184,7 +189,7 @@ public struct GroupMachine: Sendable {
     }
     let message = GroupView(
       job: job, token: token, view: view, rank: 0, steps: steps, route: route, secret: secret,
-      donor: lacking ? joined.firstIndex { $0.steps == steps } : nil, members: all)
+      donor: lacking ? donor : nil, members: all)
     formed = message
     if members.count > 1 {
       actions.append(.say("job \(job) after step \(steps): \(description)" + (remark.isEmpty ? "" : "; \(remark)")))

@@ -101,4 +101,19 @@ import Wire
     #expect(larger.map(\.donor) == [0, 0, 0] && larger[0].steps == 6)
     #expect(group.join(2, join(3, place(2))).isEmpty, "who is no member is not heard")
   }
+
+  @Test func `remember a step whose makers are gone`() {
+    var group = makeGroup(2)
+    for id in 1...2 { _ = group.join(UInt64(id), join(1, place(id), steps: 5)) }
+    for id in 1...2 { _ = group.vote(UInt64(id), StepVote(job: "j", token: 9, view: 1, step: 5, digest: 7)) }
+    _ = group.change(to: [2, 4].map { .init(id: $0, name: "w\($0)") }, "w4 comes for w1")
+    var forgetful = group
+    // The second has voted, and did not hear that the step is made.
+    _ = group.join(2, join(2, place(2), steps: 5, isPending: true))
+    let formed = views(group.join(4, join(2, place(4), steps: 0)))
+    #expect(formed.map(\.steps) == [6, 6] && formed.map(\.donor) == [0, 0])
+    _ = forgetful.change(to: [.init(id: 4, name: "w4")], "w2 is gone")
+    let broken = forgetful.join(4, join(3, place(4), steps: 0))
+    #expect(broken == [.broken("nobody who is left has the state after step 6")])
+  }
 }

@@ -67,7 +67,7 @@ struct GroupSimulation {
     random = Random(seed)
     (target, self.loss, self.healAt) = (steps, loss, healAt)
     coordinator = GroupMachine(job: "j", token: 1, members: [])
-    for _ in 0..<count { start(steps: 0) }
+    for _ in 0..<count { start() }
     coordinator = GroupMachine(job: "j", token: 1, members: members)
   }
 
@@ -75,7 +75,7 @@ struct GroupSimulation {
     (state ^ UInt64(step &+ 1)) &* 0x9E37_79B9_7F4A_7C15 &+ 77
   }
 
-  private mutating func start(steps: Int) {
+  private mutating func start() {
     ids += 1
     members.append(.init(id: ids, name: "w\(ids)"))
     processes[ids] = Process(
@@ -129,7 +129,7 @@ struct GroupSimulation {
       members.removeAll { $0.id == id }
       try perform(coordinator.change(to: members, "w\(id) is gone"))
     case .arrive:
-      start(steps: 0)
+      start()
       try perform(coordinator.change(to: members, "another comes"))
     case .restart: coordinator = GroupMachine(job: "j", token: 1, members: members)
     }
@@ -139,10 +139,22 @@ struct GroupSimulation {
     for action in actions {
       switch action {
       case .send(let id, let message): deliver(.toMember(id, message))
-      case .broken(let reason): throw Problem(description: "the group is broken: \(reason)")
+      case .broken(let reason): try begin(anew: reason)
       case .say: views += 1
       }
     }
+  }
+
+  /// The attempt ends as no state is left, which must be true, and another one begins with other members.
+  private mutating func begin(anew reason: String) throws {
+    let had = processes.values.map { $0.steps + ($0.phase == .joining(isPending: true) ? 1 : 0) }.max() ?? 0
+    guard reason.hasPrefix("nobody who is left"), let lost = reason.split(separator: " ").last.flatMap({ Int($0) }),
+      had < lost
+    else { throw Problem(description: "the group is broken: \(reason)") }
+    let count = members.count
+    (members, processes, meetings) = ([], [:], [:])
+    for _ in 0..<count { start() }
+    coordinator = GroupMachine(job: "j", token: 1, members: members)
   }
 
   private mutating func send(_ id: UInt64, _ message: Message) { deliver(.toCoordinator(from: id, message)) }

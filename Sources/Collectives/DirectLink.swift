@@ -1,8 +1,8 @@
 import Glibc
 public import ShardTree
-public import Wire
 import Synchronization
 public import Transport
+public import Wire
 
 /// The route over connections between all members. Each owns a part of a vector: it gets the others' sums of that part,
 /// adds them up in the order of the tree, and sends the result to all. Short vectors go to everybody at once, and everybody

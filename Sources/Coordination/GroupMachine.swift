@@ -177,8 +177,10 @@ public struct GroupMachine: Sendable {
     }
     // Whoever has voted for a step has its sums, and makes it when the view says that the group has.
     func reach(_ join: GroupJoin) -> Int { join.steps + (join.isPending ? 1 : 0) }
-    guard let donor = joined.firstIndex(where: { $0.steps == steps }) ?? joined.firstIndex(where: { reach($0) == steps })
-    else { return actions.append(.broken("nobody who is left has the state after step \(steps)")) }
+    let foremost = joined.firstIndex { $0.steps == steps } ?? joined.firstIndex { reach($0) == steps }
+    guard let foremost else {
+      return actions.append(.broken("nobody who is left has the state after step \(steps)"))
+    }
     let lacking = joined.contains { reach($0) < steps }
     let places = joined.map(\.place)
     let secret = places.reduce(UInt64(view)) { ($0 ^ $1.nonce) &* 0x9E37_79B9_7F4A_7C15 }
@@ -189,7 +191,7 @@ public struct GroupMachine: Sendable {
     }
     let message = GroupView(
       job: job, token: token, view: view, rank: 0, steps: steps, route: route, secret: secret,
-      donor: lacking ? donor : nil, members: all)
+      donor: lacking ? foremost : nil, members: all)
     formed = message
     if members.count > 1 {
       actions.append(.say("job \(job) after step \(steps): \(description)" + (remark.isEmpty ? "" : "; \(remark)")))

@@ -72,8 +72,7 @@ extension CoordinatorService {
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
       .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply, .logReply,
-      .regroup, .groupView,
-      .stepCommit:
+      .regroup, .groupView, .stepCommit:
       complain(peer.id, "a worker does not send \(packet.message.kind)")
     }
   }

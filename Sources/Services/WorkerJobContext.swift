@@ -37,9 +37,10 @@ final class WorkerJobContext: JobContext {
   }
 
   /// Makes the job one that others may share. Before `run`.
-  func openGroup(isEncrypted: Bool, interface: String, patience: Int) {
+  func openGroup(_ options: ServiceOptions, interface: String) {
+    let isEncrypted = if case .none = options.security { false } else { true }
     let group = GroupReducer(
-      self, requests: requests, isEncrypted: isEncrypted, interface: interface, patience: patience)
+      self, requests: requests, isEncrypted: isEncrypted, interface: interface, patience: options.timing.stall)
     opened.withLock { $0 = group }
   }
 

@@ -249,11 +249,7 @@ public final class WorkerService: @unchecked Sendable {
     let context = WorkerJobContext(
       assign, directory: work.appendingPathComponent("\(assign.token)-\(assign.rank)"), requests: requests,
       cache: cache, log: { logger.info("\($0)") })
-    if assign.job.groupSize > 1 {
-      var isEncrypted = true
-      if case .none = options.security { isEncrypted = false }
-      context.openGroup(isEncrypted: isEncrypted, interface: interface, patience: options.timing.stall)
-    }
+    if assign.job.groupSize > 1 { context.openGroup(options, interface: interface) }
     contexts[assign.token] = context
     startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
   }
@@ -265,8 +261,8 @@ public final class WorkerService: @unchecked Sendable {
       return handle(.failed(token: token, code, sentence: reason.description))
     }
     contexts[token]?.cancel(reason)
-    if let reduction = reductions.removeValue(forKey: token) { reduction.answer.put(.failure(reason)) }
     guard !reason.reason.keepsCheckpoint else { return }  // the last step is still done, and its checkpoint goes out
+    if let reduction = reductions.removeValue(forKey: token) { reduction.answer.put(.failure(reason)) }
     for (transfer, download) in downloads where download.token == token {
       downloads[transfer] = nil
       download.answer.put(.failure(reason))

@@ -1,8 +1,8 @@
-import Wire
 import Datasets
 import Evaluation
 import Models
 import Training
+import Wire
 
 extension Experiment {
   /// Checks what the types alone do not: names, ranges, and that everything named exists.

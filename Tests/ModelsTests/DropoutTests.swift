@@ -57,15 +57,17 @@ import Testing
         configuration: """
           {"model_type": "convnext", "hidden_sizes": [8, 12], "depths": [2, 2], "layer_scale_init_value": 0.5,
            "drop_path_rate": 0.5}
-          """, partShape: [3, 24, 24]),
+          """, partShape: [3, 24, 24])
+    ]
+    + [("drop_connect_rate", "dropout_rate"), ("dropout_rate", "drop_connect_rate")].map { key, other in
       Case(
         architecture: "efficientnet-b0",
         configuration: """
           {"model_type": "efficientnet", "width_coefficient": 0.1, "depth_coefficient": 1, "depth_divisor": 4,
            "hidden_dim": 128, "in_channels": [32, 40], "out_channels": [40, 80], "kernel_sizes": [3, 3],
-           "strides": [1, 2], "num_block_repeats": [1, 3], "expand_ratios": [1, 2], "drop_connect_rate": 0.5}
-          """, partShape: [3, 32, 32]),
-    ]
+           "strides": [1, 2], "num_block_repeats": [1, 3], "expand_ratios": [1, 2], "\(other)": 0, "\(key)": 0.5}
+          """, partShape: [3, 32, 32])
+    }
 
   @Test(arguments: cases) func `act in training alone`(_ example: Case) throws {
     let entry = try ModelRegistry.find(example.architecture).configured(

@@ -12,6 +12,9 @@ public protocol Backbone {
   /// Width of a feature vector.
   var featureCount: Int { get }
 
+  /// Rate of dropout between the features and a head, as the network's own classifier has it; 0 unless it says so.
+  var headDropout: Float { get }
+
   /// What the reference implementation returns, by its names (`last_hidden_state`, `pooler_output`, …), for inputs by
   /// their reference names (`pixel_values`, `input_values`, `attention_mask`, …).
   ///
@@ -21,6 +24,11 @@ public protocol Backbone {
   /// Prefixes of parameter names from the input to the output: embeddings, block 0, …, final norm. Layer-wise decay and
   /// "last N blocks" count these; every parameter of the backbone begins with exactly one of them.
   var stages: [[String]] { get }
+}
+
+extension Backbone {
+  /// None.
+  public var headDropout: Float { 0 }
 }
 
 /// A backbone in two parts: where the lower one is frozen, what it gives is kept, and the upper one is trained on that.
@@ -97,6 +105,6 @@ public struct Detector: Network {
   ///
   /// - Shapes: `[B, featureCount]` → `[B]`
   public func logits(features: Variable, _ pass: Pass) -> Variable {
-    flatten(head(dropout(features, rate: pass.dropout ?? 0, pass), pass), from: 0)
+    flatten(head(dropout(features, rate: pass.dropout ?? backbone.headDropout, pass), pass), from: 0)
   }
 }

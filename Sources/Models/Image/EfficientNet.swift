@@ -114,6 +114,7 @@ struct EfficientNet: ImageBackbone {
   }
 
   let channels, featureCount: Int
+  let headDropout: Float
   let smallestSide = 2
   private let stem, top: (convolution: Conv2d, norm: BatchNorm)
   private let blocks: [Block]
@@ -137,6 +138,7 @@ struct EfficientNet: ImageBackbone {
     channels = try configuration.int("num_channels", default: 3, in: 1...64)
     activation = scaling.activation
     poolsMaximum = try configuration.string("pooling_type", default: "mean", allowed: ["mean", "max"]) == "max"
+    headDropout = try configuration.float("dropout_rate", default: 0.5, in: 0...0.99)
     featureCount = try configuration.int("hidden_dim", default: 2560, in: 1...65536)
     let topWidth = scaling.channels(1280)
     guard featureCount == topWidth, !base.isEmpty else {

@@ -132,7 +132,7 @@ public final class Endpoint: Sendable {
 
   private func run(_ socket: ReactorSocket) {
     var isOpen = true
-    var brokenOff = 0
+    var handshakes = Handshakes()
     while isOpen {
       if socket.wait(alsoFor: wakeHandle) {
         var count: UInt64 = 0
@@ -151,12 +151,11 @@ public final class Endpoint: Sendable {
       }
       socket.retry()
       for peer in socket.takeUnreachable() { inbox.put(.unreachable(peer: peer)) }
-      // Always take everything: an unread socket looks dead to the library's pings.
       for _ in 0..<256 {  // then send again: a flood must not hold up our own heartbeats
         guard let (peer, frames, key) = socket.receive() else { break }
         inbox.put(.message(peer: peer, frames: frames, key: key))
       }
-      for event in socket.takeHandshakes() { note(event, &brokenOff) }
+      for event in socket.takeHandshakes() { note(event, &handshakes) }
     }
     socket.close()
     if case .keys(let doorkeeper) = security { Authentication.end(doorkeeper) }
@@ -164,11 +163,22 @@ public final class Endpoint: Sendable {
     finished.signal()
   }
 
+  private struct Handshakes {
+    /// That broke off, since the last that succeeded.
+    var brokenOff = 0
+    var hasSucceeded = false
+  }
+
   /// Says what a failed handshake means to people. One that breaks off may be a coordinator that is just starting:
-  /// only the third in a row is worth a word.
-  private func note(_ event: HandshakeMonitor.Event, _ brokenOff: inout Int) {
-    brokenOff = event == .brokenOff ? brokenOff + 1 : event == .succeeded ? 0 : brokenOff
-    guard event != .succeeded else { return }
+  /// only the third in a row is worth a word. Where one has succeeded before, the wrong mechanism is a byte that was
+  /// changed on the way, and no reason to give up.
+  private func note(_ event: HandshakeMonitor.Event, _ handshakes: inout Handshakes) {
+    guard event != .succeeded else {
+      handshakes = Handshakes(hasSucceeded: true)
+      return
+    }
+    if event == .brokenOff { handshakes.brokenOff += 1 }
+    let isDamaged = event == .otherMechanism && handshakes.hasSucceeded
     if isListener {
       switch event {
       case .otherMechanism:
@@ -184,6 +194,7 @@ public final class Endpoint: Sendable {
     }
     let sentence: String? =
       switch (event, security) {
+      case _ where isDamaged: "a handshake with \(address) was damaged on the way"
       case (.unknownKey, .key(let key)):
         "the coordinator at \(address) does not know this key; on its machine run: unmask keys authorise "
           + "'\(key.pair.publicKey)' \(key.name)"
@@ -193,11 +204,11 @@ public final class Endpoint: Sendable {
         "the coordinator at \(address) wants a key; on its machine run \"unmask keys new NAME\", copy the file here, and "
           + "give it with --key"
       case (.nonsense, _): "\(address) is not a coordinator of Unmask; check the port"
-      case (.brokenOff, .key(let key)) where brokenOff == 3:
+      case (.brokenOff, .key(let key)) where handshakes.brokenOff == 3:
         "the coordinator at \(address) hangs up: is it another one than the key of \(key.name) was made for?"
       default: nil
       }
-    let isFinal = event == .unknownKey || event == .otherMechanism
+    let isFinal = (event == .unknownKey || event == .otherMechanism) && !isDamaged
     if let sentence { inbox.put(.refused(sentence: sentence, isFinal: isFinal)) }
   }
 }

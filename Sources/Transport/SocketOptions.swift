@@ -16,10 +16,6 @@ public struct SocketOptions: Sendable {
   public var highWater: Int32 = 64
   /// The largest frame: a raw frame and some room. Checked before the library allocates.
   public var largestFrame: Int64 = (1 << 20) + (64 << 10)
-  /// Milliseconds between pings of the library, which find dead links only. Too short, they kill slow ones.
-  public var pingInterval: Int32 = 2_000
-  /// Milliseconds without an answer until a link is dead.
-  public var pingTimeout: Int32 = 10_000
   /// Milliseconds to finish a handshake; the default of 30 s lets idlers hold sockets.
   public var handshake: Int32 = 5_000
   /// Milliseconds to connect; by default a lost packet costs two minutes.
@@ -54,15 +50,14 @@ public struct SocketOptions: Sendable {
     try zmq("setting an option of", address) {
       zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, MemoryLayout<Int64>.size)
     }
-    try set(ZMQ_HEARTBEAT_IVL, pingInterval)
-    try set(ZMQ_HEARTBEAT_TIMEOUT, pingTimeout)
-    try set(ZMQ_HEARTBEAT_TTL, pingTimeout)
+    // Not the library's pings (ZMQ_HEARTBEAT_IVL): their timer ends the process with "Assertion failed: !_io_error" when
+    // a line broke while its input waited. Our own heartbeats say who lives, TCP's who is gone.
     try set(ZMQ_HANDSHAKE_IVL, handshake)
     try set(ZMQ_CONNECT_TIMEOUT, connect)
     try set(ZMQ_TCP_MAXRT, unacknowledged)
     try set(ZMQ_TCP_KEEPALIVE, 1)
-    try set(ZMQ_TCP_KEEPALIVE_IDLE, 30)
-    try set(ZMQ_TCP_KEEPALIVE_INTVL, 10)
+    try set(ZMQ_TCP_KEEPALIVE_IDLE, 10)
+    try set(ZMQ_TCP_KEEPALIVE_INTVL, 3)
     try set(ZMQ_TCP_KEEPALIVE_CNT, 3)
     try set(ZMQ_RECONNECT_IVL, reconnectFirst)
     try set(ZMQ_RECONNECT_IVL_MAX, reconnectLongest)

@@ -107,7 +107,7 @@ final class SmallCluster {
 }
 
 @Suite(.serialized) struct `same bytes` {
-  @Test func `for one, two and three workers, a shared job, and after kills of workers and coordinator`() throws {
+  @Test func `for one to eight workers, a shared job, and after kills of workers and coordinator`() throws {
     let scratch = try Scratch()
     let folder = scratch.url
     _ = try scratch.write(smallExperiment, to: "small.yaml")
@@ -141,6 +141,14 @@ final class SmallCluster {
     try killed.startCoordinator()
     #expect(try killed.finish() == 0)
     try expectSame(killed, expected)
+
+    for workers in [5, 8] {
+      let many = SmallCluster(folder, run: "many-\(workers)")
+      try many.startCoordinator()
+      for _ in 0..<workers { try many.startWorker() }
+      #expect(try many.finish() == 0)
+      try expectSame(many, expected)
+    }
 
     let shared = SmallCluster(folder, run: "shared", options: ["--set", "cluster.workers_per_job=2"])
     try shared.startCoordinator()

@@ -60,14 +60,18 @@ import Wire
   }
 
   @Test func `a group that loses a member goes on with those left`() throws {
-    let jobs = [TestCluster.count("g", steps: 40, pause: 10, group: 2)]
+    let jobs = [TestCluster.count("g", steps: 150, pause: 10, group: 2)]
     let cluster = TestCluster()
     let coordinator = try cluster.coordinator(jobs)
     let run = background { try coordinator.serve() }
-    let steps = Atomic(0)
-    let services = try (0..<2).map { try cluster.worker("w\($0)") { _, _ in steps.add(1, ordering: .relaxed) } }
+    let leaving = Atomic(0)
+    let staying = Atomic(0)
+    let services = [
+      try cluster.worker("w0") { _, _ in leaving.add(1, ordering: .relaxed) },
+      try cluster.worker("w1") { _, _ in staying.add(1, ordering: .relaxed) },
+    ]
     let workers = services.map { service in background { try service.serve() } }
-    try eventually { steps.load(ordering: .relaxed) > 30 }
+    try eventually { leaving.load(ordering: .relaxed) > 15 }
     services[0].drain()
     #expect(try workers[0].value() == .drained)
     #expect(try run.value().isComplete)
@@ -75,7 +79,8 @@ import Wire
     #expect(try cluster.outputs() == TestCluster.undisturbed(jobs))
     let attempts = try LedgerReader(directory: cluster.directory).attempts()
     #expect(attempts.count == 1 && attempts[0].workers == "w1")
-    #expect(steps.load(ordering: .relaxed) < 90, "steps that were made are made again")
+    let made = staying.load(ordering: .relaxed)
+    #expect(made <= 153, "of 150 steps it has made \(made): more than the one that was under way were made again")
   }
 
   @Test func `a worker that comes later gets the state from one that is at it`() throws {
@@ -85,14 +90,21 @@ import Wire
     let run = background { try coordinator.serve() }
     let first = Atomic(0)
     let second = Atomic(0)
-    let one = background { try cluster.worker("w1") { _, _ in first.add(1, ordering: .relaxed) }.serve() }
+    // However long a busy machine takes to start the second: the first leaves it steps to share.
+    let one = background {
+      try cluster.worker("w1") { _, step in
+        first.add(1, ordering: .relaxed)
+        if step > 20, second.load(ordering: .relaxed) == 0 { usleep(300_000) }
+      }.serve()
+    }
     try eventually { first.load(ordering: .relaxed) > 12 }
     let two = background { try cluster.worker("w2") { _, _ in second.add(1, ordering: .relaxed) }.serve() }
     #expect(try run.value().isComplete)
     _ = (try one.value(), try two.value())
     #expect(try cluster.outputs() == TestCluster.undisturbed(jobs))
     let attempts = try LedgerReader(directory: cluster.directory).attempts()
-    #expect(attempts.count == 1 && attempts[0].workers == "w1, w2")
+    let lines = try LedgerReader(directory: cluster.directory).events().map(\.line)
+    #expect(attempts.count == 1 && attempts[0].workers == "w1, w2", "\(attempts), \(lines)")
     let shared = second.load(ordering: .relaxed)
     #expect(shared > 0 && shared < 90, "it has made \(shared) steps")
   }

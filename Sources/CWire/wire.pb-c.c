@@ -4782,7 +4782,7 @@ const ProtobufCMessageDescriptor unmask__group_view__descriptor =
   (ProtobufCMessageInit) unmask__group_view__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__step_vote__field_descriptors[5] =
+static const ProtobufCFieldDescriptor unmask__step_vote__field_descriptors[6] =
 {
   {
     "job",
@@ -4844,10 +4844,23 @@ static const ProtobufCFieldDescriptor unmask__step_vote__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "microseconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__StepVote, microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__step_vote__field_indices_by_name[] = {
   4,   /* field[4] = digest */
   0,   /* field[0] = job */
+  5,   /* field[5] = microseconds */
   3,   /* field[3] = step */
   1,   /* field[1] = token */
   2,   /* field[2] = view */
@@ -4855,7 +4868,7 @@ static const unsigned unmask__step_vote__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__step_vote__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor unmask__step_vote__descriptor =
 {
@@ -4865,7 +4878,7 @@ const ProtobufCMessageDescriptor unmask__step_vote__descriptor =
   "Unmask__StepVote",
   "unmask",
   sizeof(Unmask__StepVote),
-  5,
+  6,
   unmask__step_vote__field_descriptors,
   unmask__step_vote__field_indices_by_name,
   1,  unmask__step_vote__number_ranges,

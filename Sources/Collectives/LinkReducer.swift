@@ -32,7 +32,7 @@ public final class LinkReducer: ShardReducer, @unchecked Sendable {
   /// See `ShardReducer`.
   ///
   /// - Traps: if members have other sums.
-  public func commit(step: Int, digest: UInt64) throws {
+  public func commit(step: Int, digest: UInt64, seconds: Double) throws {
     let low = Int32(truncatingIfNeeded: digest >> 33)
     var both = [low, ~low]
     let shape = GroupShape(shards: members, members: members)

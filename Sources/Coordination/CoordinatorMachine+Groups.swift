@@ -51,6 +51,7 @@ extension CoordinatorMachine {
       case .send(let member, let message):
         if let worker = workers[member] { decide(.send(worker.peer, message), "") }
       case .broken(let reason): lose(token, reason, now)
+      case .tooSlow(let member, let reason): loseMember(token, member, reason, now)
       case .say(let sentence): decide(.say, sentence)
       }
     }

@@ -14,6 +14,9 @@ public import Wire
 /// did not hear the answer, hears it from the next view. Whoever lacks more than that gets the state of one that has it;
 /// if nobody who is left has it, the attempt ends, and the job goes on from its checkpoint.
 ///
+/// Shards are spread by the time that members need for one, as soon as a few steps tell: a slow member gets fewer, and one
+/// that holds the others up even with a single shard leaves the group. No result depends on that.
+///
 /// Every message may be lost, repeated or late: members repeat what is not answered, and each repetition is answered.
 public struct GroupMachine: Sendable {
   /// What is to be done.
@@ -22,6 +25,8 @@ public struct GroupMachine: Sendable {
     case send(UInt64, Message)
     /// The members contradict each other, and name the reason: the attempt must end.
     case broken(String)
+    /// The others are sooner done without this member.
+    case tooSlow(UInt64, String)
     /// Only a sentence for the log.
     case say(String)
   }
@@ -44,7 +49,12 @@ public struct GroupMachine: Sendable {
   private var view = 1
   private var reason = ""
   private var joins: [UInt64: GroupJoin] = [:]
-  private var votes: [UInt64: UInt64] = [:]
+  private var votes: [UInt64: StepVote] = [:]
+  private var paces: [UInt64: ShardPace] = [:]
+  /// Steps that were made in this view.
+  private var stepsInView = 0
+  /// Steps of one view before shards are spread anew; longer each time, so that a group whose times vary comes to rest.
+  private var patience = 10
   private var unusable: Set<Route> = []
   private var breaks: [Route: Int] = [:]
   private var actions: [Action] = []
@@ -115,7 +125,7 @@ public struct GroupMachine: Sendable {
     } else if message.step > steps {
       regroup("worker \(members[rank].name) is a step ahead")
     } else {
-      votes[id] = message.digest
+      votes[id] = message
       decide()
     }
     return take()
@@ -159,7 +169,7 @@ public struct GroupMachine: Sendable {
   private mutating func regroup(_ reason: String) {
     view += 1
     self.reason = reason
-    (joins, votes, formed) = ([:], [:], nil)
+    (joins, votes, formed, stepsInView) = ([:], [:], nil, 0)
     actions.append(.say("the group of job \(job) forms anew: \(reason)"))
     for rank in members.indices { tell(rank) }
   }
@@ -185,9 +195,10 @@ public struct GroupMachine: Sendable {
     let places = joined.map(\.place)
     let secret = places.reduce(UInt64(view)) { ($0 ^ $1.nonce) &* 0x9E37_79B9_7F4A_7C15 }
     let (route, remark) = choose(places)
+    let counts = split(first.shards)
     let all = members.indices.map { rank in
-      let shards = ShardTree.shards(ofMember: rank, members: members.count, shards: first.shards)
-      return GroupMember(name: members[rank].name, low: shards.lowerBound, high: shards.upperBound, place: places[rank])
+      let low = counts[..<rank].reduce(0, +)
+      return GroupMember(name: members[rank].name, low: low, high: low + counts[rank], place: places[rank])
     }
     let message = GroupView(
       job: job, token: token, view: view, rank: 0, steps: steps, route: route, secret: secret,
@@ -225,13 +236,69 @@ public struct GroupMachine: Sendable {
 
   private mutating func decide() {
     guard votes.count == members.count else { return }
-    guard Set(votes.values).count == 1 else {
-      let said = members.map { "\($0.name) \(String(votes[$0.id]!, radix: 16))" }.joined(separator: ", ")
+    guard Set(votes.values.map(\.digest)).count == 1 else {
+      let said = members.map { "\($0.name) \(String(votes[$0.id]!.digest, radix: 16))" }.joined(separator: ", ")
       return actions.append(.broken("members have different sums of step \(steps): \(said)"))
     }
-    votes = [:]
     steps += 1
+    stepsInView += 1
     commit(steps - 1, to: members)
+    // The first steps of a view find nothing in the caches.
+    if stepsInView > 2 { notePaces() }
+    votes = [:]
+    if stepsInView >= patience { spreadAnew() }
+  }
+
+  // MARK: - Shards
+
+  private mutating func notePaces() {
+    for (member, own) in zip(members, formed!.members) where own.high > own.low {
+      guard let time = votes[member.id]?.microseconds, time > 0 else { continue }
+      paces[member.id, default: ShardPace()].note(Double(time) / Double(own.high - own.low))
+    }
+  }
+
+  /// Each member's time for a shard; who has not told yet is taken for one of the middle. Nil if nobody has.
+  private var knownPaces: [Double]? {
+    let known = members.compactMap { paces[$0.id] }.filter(\.isKnown).map(\.microseconds).sorted()
+    guard !known.isEmpty else { return nil }
+    return members.map { member in
+      paces[member.id].flatMap { $0.isKnown ? $0.microseconds : nil } ?? known[known.count / 2]
+    }
+  }
+
+  /// How many shards each member gets: evenly, unless another way is clearly sooner done.
+  private func split(_ shards: Int) -> [Int] {
+    let even = ShardSplit.even(shards, members: members.count)
+    guard let paces = knownPaces else { return even }
+    let best = ShardSplit.best(shards, paces: paces)
+    return ShardSplit.time(best, paces: paces) * 1.2 < ShardSplit.time(even, paces: paces) ? best : even
+  }
+
+  private mutating func spreadAnew() {
+    guard let view = formed, members.count > 1, let paces = knownPaces,
+      let slowest = paces.indices.max(by: { paces[$0] < paces[$1] })
+    else { return }
+    let shards = view.members.last!.high
+    let wanted = split(shards)
+    let time = ShardSplit.time(wanted, paces: paces)
+    let name = members[slowest].name
+    let times = (paces[slowest] / paces.min()! * 10).rounded() / 10
+    var others = paces
+    others.remove(at: slowest)
+    let without = ShardSplit.time(ShardSplit.best(shards, paces: others), paces: others)
+    if without * 1.2 < time {
+      patience *= 2
+      let reason =
+        "worker \(name) needs \(times) times as long for a shard as the quickest: the others go on without it"
+      return actions.append(.tooSlow(members[slowest].id, reason))
+    }
+    let current = view.members.map { $0.high - $0.low }
+    guard time * 1.2 < ShardSplit.time(current, paces: paces) else { return }
+    patience *= 2
+    regroup(
+      "worker \(name) needs \(times) times as long for a shard as the quickest, and gets \(wanted[slowest]) of \(shards)"
+    )
   }
 
   private mutating func commit(_ step: Int, to receivers: [Member]) {

@@ -45,10 +45,12 @@ public struct GroupMembership: Sendable {
   }
 
   /// Asks whether a step may be made; nil if the group has changed meanwhile.
-  public mutating func vote(step: Int, digest: UInt64, now: Milliseconds) -> Message? {
+  public mutating func vote(step: Int, digest: UInt64, microseconds: Int = 0, now: Milliseconds) -> Message? {
     guard let current else { return nil }
     verdict = nil
-    return ask(.stepVote(StepVote(job: job, token: token, view: current.view, step: step, digest: digest)), now)
+    let message = StepVote(
+      job: job, token: token, view: current.view, step: step, digest: digest, microseconds: microseconds)
+    return ask(.stepVote(message), now)
   }
 
   /// Says that the others cannot be reached; nil if the group has changed meanwhile.

@@ -95,10 +95,14 @@ final class GroupReducer: ShardReducer, @unchecked Sendable {
     }
   }
 
-  func commit(step: Int, digest: UInt64) throws {
+  func commit(step: Int, digest: UInt64, seconds: Double) throws {
     let question = condition.withLock { () -> (Message?, isAlone: Bool) in
       if let view = machine.current, view.members.count == 1 { return (nil, true) }
-      return (machine.vote(step: step, digest: digest, now: monotonicMilliseconds()), false)
+      return (
+        machine.vote(
+          step: step, digest: digest, microseconds: Int(min(max(0, seconds), 1e6) * 1e6), now: monotonicMilliseconds()),
+        false
+      )
     }
     if question.isAlone { return }
     guard let vote = question.0 else { throw GroupChanged() }

@@ -53,7 +53,8 @@ public protocol ShardReducer: AnyObject, Sendable {
   /// - Parameters:
   ///   - step: how many steps were made before.
   ///   - digest: of all sums.
-  func commit(step: Int, digest: UInt64) throws
+  ///   - seconds: what this member's shards took, by which they are spread; 0 if that is not known.
+  func commit(step: Int, digest: UInt64, seconds: Double) throws
 }
 
 /// The group is not what it was: the step counts for nothing.

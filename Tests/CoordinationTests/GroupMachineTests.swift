@@ -6,7 +6,7 @@ import Wire
 @Suite struct `groups` {
   /// A failing seed is named; put it alone in the range to replay it.
   @Test(arguments: [1, 2, 3, 5]) func `make every step once, whatever is lost, late or dies`(members: Int) {
-    var repeated = 0
+    var (repeated, spreads, left) = (0, 0, 0)
     for seed in 0..<1_000 {
       var simulation = GroupSimulation(
         seed: UInt64(seed) &* 131 &+ UInt64(members), members: members, steps: 40, loss: [0, 0.05, 0.3][seed % 3])
@@ -16,7 +16,10 @@ import Wire
         Issue.record("seed \(seed), \(members) members: \(error)")
       }
       repeated += simulation.repeated
+      spreads += simulation.spreads
+      left += simulation.left
     }
+    #expect(members == 1 || spreads > 100 && left > 100, "\(spreads) times spread anew, \(left) were too slow")
     #expect(members == 1 || repeated > 100, "the faults have not hit any step")
   }
 
@@ -100,6 +103,46 @@ import Wire
     let larger = views(group.join(3, join(3, place(3), steps: 6)))
     #expect(larger.map(\.donor) == [0, 0, 0] && larger[0].steps == 6)
     #expect(group.join(2, join(3, place(2))).isEmpty, "who is no member is not heard")
+  }
+
+  @Test func `give a slow member fewer shards, and go on without one that holds all up`() {
+    /// The members' shards after so many steps with these times for a shard, and who was asked to leave.
+    func shards(_ paces: [Int], shards: Int, steps: Int = 30) -> (counts: [Int], left: UInt64?) {
+      var group = makeGroup(paces.count)
+      var current: GroupView?
+      func form(_ view: Int, _ step: Int) {
+        for id in paces.indices {
+          let join = GroupJoin(
+            job: "j", token: 9, view: view, shards: shards, steps: step, isPending: false, place: place(id + 1))
+          current = views(group.join(UInt64(id + 1), join)).first ?? current
+        }
+      }
+      form(1, 0)
+      for step in 0..<steps {
+        let view = current!
+        var actions: [GroupMachine.Action] = []
+        for (id, pace) in paces.enumerated() {
+          let own = view.members[id].high - view.members[id].low
+          let vote = StepVote(
+            job: "j", token: 9, view: view.view, step: step, digest: 1, microseconds: own * pace + step % 2)
+          actions = group.vote(UInt64(id + 1), vote)
+        }
+        for action in actions {
+          if case .tooSlow(let id, _) = action { return (view.members.map { $0.high - $0.low }, id) }
+          if case .send(_, .regroup(let regroup)) = action, regroup.view > view.view, current!.view == view.view {
+            form(regroup.view, step + 1)
+          }
+        }
+      }
+      return (current!.members.map { $0.high - $0.low }, nil)
+    }
+    #expect(shards([1_000, 1_000], shards: 8) == ([4, 4], nil))
+    #expect(shards([1_000, 1_150], shards: 8) == ([4, 4], nil), "a small difference is worth no change")
+    #expect(shards([1_000, 3_000], shards: 8) == ([6, 2], nil))
+    #expect(shards([2_000, 1_000, 1_000, 1_000], shards: 8) == ([1, 3, 2, 2], nil))
+    #expect(shards([1_000, 9_000], shards: 4) == ([2, 2], 2), "alone it takes 4 ms, with the other 9")
+    #expect(shards([1_000, 3_000], shards: 8, steps: 9) == ([4, 4], nil), "a few steps tell nothing")
+    #expect(shards([0, 0], shards: 8) == ([4, 4], nil))
   }
 
   @Test func `remember a step whose makers are gone`() {

@@ -62,6 +62,10 @@ struct GroupSimulation {
   /// Steps made again because of a change.
   private(set) var repeated = 0
   private(set) var views = 0
+  /// How often shards were spread anew.
+  private(set) var spreads = 0
+  /// Members that were too slow for the others.
+  private(set) var left = 0
 
   init(seed: UInt64, members count: Int, steps: Int, loss: Double, healAt: Int = 30_000) {
     random = Random(seed)
@@ -140,7 +144,14 @@ struct GroupSimulation {
       switch action {
       case .send(let id, let message): deliver(.toMember(id, message))
       case .broken(let reason): try begin(anew: reason)
-      case .say: views += 1
+      case .tooSlow(let id, let reason):
+        members.removeAll { $0.id == id }
+        processes[id] = nil
+        left += 1
+        try perform(coordinator.change(to: members, reason))
+      case .say(let sentence):
+        views += 1
+        if sentence.contains("times as long for a shard") { spreads += 1 }
       }
     }
   }
@@ -278,9 +289,13 @@ struct GroupSimulation {
     guard process.phase == .exchanging else { return }
     let isAlone = process.machine.current?.members.count == 1
     if isAlone { return try make(id) }
+    // Some members need two or five times as long for a shard.
+    let own = process.machine.current.map { $0.members[$0.rank] }
+    let pace = 1_000 * [1, 1, 2, 5][Int(id % 4)] + random.below(100)
     guard
       let vote = processes[id]!.machine.vote(
-        step: process.steps, digest: Self.next(process.state, process.steps), now: now)
+        step: process.steps, digest: Self.next(process.state, process.steps),
+        microseconds: pace * (own.map { $0.high - $0.low } ?? 0), now: now)
     else {
       processes[id]!.phase = .joining(isPending: false)
       return begin(id, after: 0)

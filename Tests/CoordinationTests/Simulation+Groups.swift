@@ -98,7 +98,11 @@ extension Simulation {
   mutating func vote(_ index: Int, _ token: UInt64, _ values: [Float]) {
     guard let work = workers[index].work[token], work.phase == .exchanging else { return }
     let digest = values.reduce(UInt64(work.state.step)) { ($0 ^ UInt64($1.bitPattern)) &* 1_099_511_628_211 }
-    let question = workers[index].work[token]!.group!.vote(step: work.state.step, digest: digest, now: now)
+    // Every third worker is slow.
+    let own = work.group?.current.map { $0.members[$0.rank] }
+    let question = workers[index].work[token]!.group!.vote(
+      step: work.state.step, digest: digest,
+      microseconds: (own.map { $0.high - $0.low } ?? 0) * (index % 3 == 2 ? 2_500 : 1_000), now: now)
     guard let question else {
       workers[index].work[token]!.phase = .joining(isPending: false)
       return again(index, token, after: 0)

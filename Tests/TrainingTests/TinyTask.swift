@@ -176,7 +176,7 @@ final class LocalGroup: @unchecked Sendable {
       sum.withUnsafeBytes { out.copyMemory(from: $0.baseAddress!, byteCount: bytes) }
     }
 
-    func commit(step: Int, digest: UInt64) throws {
+    func commit(step: Int, digest: UInt64, seconds: Double) throws {
       var both = [Int32(truncatingIfNeeded: digest), ~Int32(truncatingIfNeeded: digest)]
       let mine = both
       try both.withUnsafeMutableBytes { bytes in

@@ -55,7 +55,7 @@ enum Samples {
           GroupMember(name: "w1", low: 0, high: 2, place: place),
           GroupMember(name: "w3", low: 2, high: 4, place: place),
         ])),
-    .stepVote(StepVote(job: "j", token: 18, view: 3, step: 7, digest: 0xFEED_BEEF_0BAD_CAFE)),
+    .stepVote(StepVote(job: "j", token: 18, view: 3, step: 7, digest: 0xFEED_BEEF_0BAD_CAFE, microseconds: 41_000)),
     .stepCommit(StepCommit(job: "j", token: 18, view: 3, step: 7)),
     .groupTrouble(GroupTrouble(job: "j", token: 18, view: 3, isUnusable: true, sentence: "no")),
     .statusRequest(StatusRequest(version: "1.0")),

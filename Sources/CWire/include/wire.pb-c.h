@@ -645,10 +645,14 @@ struct  Unmask__StepVote
   uint64_t view;
   uint64_t step;
   uint64_t digest;
+  /*
+   * for this member's shards; 0: not known
+   */
+  uint64_t microseconds;
 };
 #define UNMASK__STEP_VOTE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__step_vote__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0 }
 
 
 /*

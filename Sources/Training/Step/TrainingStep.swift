@@ -140,9 +140,10 @@ public final class TrainingStep {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
     }
     let summed = now()
-    try reducer?.commit(step: number, digest: digest(of: UnsafeRawBufferPointer(total.values)))
-    let agreed = now()
     times.compute = computed - begin
+    try reducer?.commit(
+      step: number, digest: digest(of: UnsafeRawBufferPointer(total.values)), seconds: own.isEmpty ? 0 : times.compute)
+    let agreed = now()
     times.exposed += agreed - summed
     let scale = settings.clipNorm > 0 ? Clipping.scale(norm: norm, limit: settings.clipNorm) : 1
     ComputeThreads.with(allThreads) { state.step(total, scale: scale, rate: rate) }

@@ -243,10 +243,13 @@ public struct StepVote: Sendable, Equatable {
   public var step: Int
   /// Of all sums.
   public var digest: UInt64
+  /// What this member's shards took; 0 if that is not known.
+  public var microseconds: Int
 
   /// Makes the message.
-  public init(job: String, token: UInt64, view: Int, step: Int, digest: UInt64) {
-    (self.job, self.token, self.view, self.step, self.digest) = (job, token, view, step, digest)
+  public init(job: String, token: UInt64, view: Int, step: Int, digest: UInt64, microseconds: Int = 0) {
+    (self.job, self.token, self.view, self.step) = (job, token, view, step)
+    (self.digest, self.microseconds) = (digest, microseconds)
   }
 }
 
@@ -259,6 +262,7 @@ extension StepVote: WireBody {
     raw.view = UInt64(view)
     raw.step = UInt64(step)
     raw.digest = digest
+    raw.microseconds = UInt64(microseconds)
   }
 
   init(reading raw: Unmask__StepVote) throws {
@@ -267,6 +271,7 @@ extension StepVote: WireBody {
     view = try number(raw.view, "StepVote.view", in: 1...Limits.views)
     step = try number(raw.step, "StepVote.step", in: 0...largeNumber)
     digest = raw.digest
+    microseconds = try number(raw.microseconds, "StepVote.microseconds", in: 0...largeNumber)
   }
 }
 

@@ -116,6 +116,21 @@ void dk_stacked_product(int transpose_b, int64_t m, int64_t columns, const float
   dk_product_run(&product);
 }
 
+const float *dk_packed_factor(int tb, int64_t n, int64_t k, const float *b, int64_t bs) {
+  if (!dk_has_products()) return 0;
+  const dk_product factor = {
+    .n = n, .k = k, .bfloat16 = halves, .b = dk_strided_source(b, tb ? bs : 1, tb ? 1 : bs)};
+  return dk_product_pack(&factor);
+}
+
+void dk_packed_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t as, const float *packed, float *c,
+                       int64_t cs) {
+  const dk_product product = {
+    .m = m, .n = n, .k = k, .alpha = 1, .add = 1, .c = c, .stride = cs, .bfloat16 = halves,
+    .a = dk_strided_source(a, as, 1), .packed = packed};
+  dk_product_run(&product);
+}
+
 void dk_product_here(int halves, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
                      int64_t as, const float *b, int64_t bs, float beta, float *c, int64_t cs) {
   if (m == 0 || n == 0) return;

@@ -62,7 +62,8 @@ static int64_t cut(int64_t lines, int64_t panels, int64_t panel) { return lines 
 typedef struct {
   const dk_product *p;
   int by_rows;
-  float *shared;  // B's panels, block of terms by block of terms; null where every thread packs its own
+  float *shared;        // B's panels, block of terms by block of terms; null where every thread packs its own
+  const float *packed;  // the same, where they were packed before the product
 } job;
 
 // One thread's share: a block of C, and its packed operands.
@@ -173,20 +174,22 @@ static int64_t terms_a_block(const dk_product *p) {
   return panels_of(panels_of(p->k ? p->k : 1, block_count(p)), 32) * 32;
 }
 
-// All rows of a share times all of its columns, packed beforehand at `panels`.
-static void multiply_packed(share *s, int64_t rows, const float *panels) {
+// All rows of a share times all of its columns. At `panels` are those of `all` columns, of which the share's begin at
+// `skipped`.
+static void multiply_packed(share *s, int64_t rows, const float *panels, int64_t all, int64_t skipped) {
   const dk_product *p = s->p;
   for (int64_t i0 = 0; i0 < rows; i0 += block_height) {
-    const float *from = panels;
     for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += s->terms_a_block) {
       const int64_t terms = least(p->k - k0, s->terms_a_block);
+      // Blocks before this one are whole.
+      const float *from = panels + all * words_of(s, k0) + skipped * words_of(s, terms);
       multiply_block(s, i0, least(rows - i0, block_height), k0, terms, from);
-      from += padded_columns(s->columns) * words_of(s, terms);
     }
   }
 }
 
-static void run_part(const dk_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns, float *shared) {
+static void run_part(
+  const dk_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns, const float *shared) {
   share s = {.p = p, .row = row, .per_word = p->bfloat16 ? 2 : 1, .terms_a_block = terms_a_block(p)};
   const int64_t words = words_of(&s, s.terms_a_block), padded = panels_of(columns, dk_tile_width) * dk_tile_width;
   const int resident = padded * words * block_count(p) <= resident_words;
@@ -198,14 +201,14 @@ static void run_part(const dk_product *p, int64_t row, int64_t rows, int64_t col
   s.a_panels = s.b_panels + (b_floats + 15) / 16 * 16 - 16;
   (s.column = column, s.columns = columns);
   if (shared) {
-    multiply_packed(&s, rows, shared);
+    multiply_packed(&s, rows, shared, padded_columns(p->n), column);
     return;
   }
   if (resident) {
     float *to = s.b_panels;
     for (int64_t k0 = 0; k0 < p->k; k0 += s.terms_a_block)
       to = pack_columns(&s, k0, least(p->k - k0, s.terms_a_block), to);
-    multiply_packed(&s, rows, s.b_panels);
+    multiply_packed(&s, rows, s.b_panels, padded_columns(columns), 0);
     return;
   }
   for (int64_t j0 = 0; j0 < columns; j0 += block_width) {
@@ -223,9 +226,9 @@ static void run_piece(void *context, size_t begin, size_t end) {
   const job *j = context;
   const int64_t from = (int64_t)begin, count = (int64_t)(end - begin);
   if (j->by_rows)
-    run_part(j->p, from, count, 0, j->p->n, j->shared);
+    run_part(j->p, from, count, 0, j->p->n, j->packed ? j->packed : j->shared);
   else
-    run_part(j->p, 0, j->p->m, from, count, 0);
+    run_part(j->p, 0, j->p->m, from, count, j->packed);
 }
 
 // Units are panels of columns, of every block of terms.
@@ -238,7 +241,6 @@ static void pack_piece(void *context, size_t begin, size_t end) {
     const int64_t k0 = unit / panels * s.terms_a_block, terms = least(p->k - k0, s.terms_a_block);
     s.column = unit % panels * dk_tile_width;
     s.columns = least(p->n - s.column, dk_tile_width);
-    // Blocks before this one are whole.
     pack_columns(&s, k0, terms, j->shared + all * words_of(&s, k0) + s.column * words_of(&s, terms));
   }
 }
@@ -247,17 +249,34 @@ void dk_product_run_alone(const dk_product *p) {
   if (p->m > 0 && p->n > 0) run_part(p, 0, p->m, 0, p->n, 0);
 }
 
+static int64_t packed_words(const dk_product *p) {
+  return padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
+}
+
+static void pack_shared(job *j) {
+  dk_parallel((size_t)(panels_of(j->p->n, dk_tile_width) * block_count(j->p)), 4, 1, j, pack_piece);
+}
+
+const float *dk_product_pack(const dk_product *p) {
+  job j = {.p = p, .shared = dk_scratch_of(dk_scratch_weights, (size_t)(packed_words(p) + 64) * sizeof(float))};
+  if (!j.shared) abort();
+  if (p->n > 0 && p->k > 0) pack_shared(&j);
+  return j.shared;
+}
+
 void dk_product_run(const dk_product *p) {
   if (p->m == 0 || p->n == 0) return;
-  job j = {p, 0, 0};
-  const int64_t blocks = block_count(p), words = padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
+  job j = {.p = p, .packed = p->packed};
+  const int64_t words = packed_words(p);
   const int64_t threads = dk_threads(), rows_a_thread = p->m / threads;
   // Rows enough for tiles of nearly full height: both threads' packing goes into one B.
-  if (threads > 1 && rows_a_thread >= 96 && words <= shared_words && p->k > 0 && p->m * p->n * p->k >= 4 << 20) {
+  if (p->packed) {
+    j.by_rows = p->m >= 14 * threads;
+  } else if (threads > 1 && rows_a_thread >= 96 && words <= shared_words && p->k > 0 && p->m * p->n * p->k >= 4 << 20) {
     j.by_rows = 1;
     j.shared = dk_scratch_of(dk_scratch_shared, (size_t)(words + 64) * sizeof(float));
     if (!j.shared) abort();
-    dk_parallel((size_t)(panels_of(p->n, dk_tile_width) * blocks), 4, 1, &j, pack_piece);
+    pack_shared(&j);
   } else {
     // Every thread packs all of the operand that is not cut.
     const int64_t a_again = p->m * p->a.bytes_of_work, b_again = p->n * p->b.bytes_of_work;
@@ -272,6 +291,22 @@ void dk_product_run(const dk_product *p) {
 int dk_has_products(void) { return 0; }
 int dk_has_bfloat16_products(void) { return 0; }
 int dk_product_is_one_block(const dk_product *p) { return p->k == 0; }
+static int64_t packed_words(const dk_product *p) {
+  return padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
+}
+
+static void pack_shared(job *j) {
+  dk_parallel((size_t)(panels_of(j->p->n, dk_tile_width) * block_count(j->p)), 4, 1, j, pack_piece);
+}
+
+const float *dk_product_pack(const dk_product *p) {
+  job j = {.p = p, .shared = dk_scratch_of(dk_scratch_weights, (size_t)(packed_words(p) + 64) * sizeof(float))};
+  if (!j.shared) abort();
+  if (p->n > 0 && p->k > 0) pack_shared(&j);
+  return j.shared;
+}
+
+const float *dk_product_pack(const dk_product *p) { return (void)p, (const float *)0; }
 void dk_product_run(const dk_product *p) { (void)p; abort(); }
 void dk_product_run_alone(const dk_product *p) { (void)p; abort(); }
 #endif

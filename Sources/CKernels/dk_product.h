@@ -4,7 +4,6 @@
 #include "dk_panels.h"
 #include "dk_matrix.h"
 
-
 typedef struct {
   int64_t m, n, k;
   dk_source a, b;
@@ -15,6 +14,7 @@ typedef struct {
   const int64_t *rows;   // null, or the offset of every row of C from `c` (`after` must be null then)
   int bfloat16;
   const dk_after *after; // null: nothing
+  const float *packed;   // null, or B's panels from `dk_product_pack` under the same n, k and kind of numbers
 } dk_product;
 
 /// Whether this processor has what the products need (AVX-512), and for bfloat16 (AVX512_BF16).
@@ -25,6 +25,8 @@ int dk_has_bfloat16_products(void);
 int dk_product_is_one_block(const dk_product *product);
 /// The product on `dk_threads()` threads. Every number is summed in an order that depends on k alone.
 void dk_product_run(const dk_product *product);
+/// B's panels, for many products with the same B: memory of this thread until its next convolution or packed factor.
+const float *dk_product_pack(const dk_product *product);
 /// The same on the calling thread.
 void dk_product_run_alone(const dk_product *product);
 

@@ -46,7 +46,7 @@ dk_band dk_winograd_band(const dk_winograd *w, dk_bands cut, int64_t index) {
 
 #if defined(__x86_64__)
 enum { width = dk_row_width, most_depth = 32, least_tiles = 128 };
-enum { band_floats = 1 << 20, sum_tiles = 256, terms_a_pack = 64 };
+enum { band_floats = 1 << 19, sum_tiles = 192, terms_a_pack = 64 };
 
 // A product for each of 16 points, over the channels (and the taps along depth).
 typedef struct {
@@ -117,8 +117,8 @@ static void multiply_band(const plan *p, dk_band band) {
   const int64_t point_words = w->in[0] * plane_words + 16;
   int64_t planes = sum_tiles / slots;
   planes = planes < 1 ? 1 : (planes > w->out[0] ? w->out[0] : planes);
-  const int64_t sum_step = planes * slots * width + 16;
-  float *windows = dk_scratch_of(dk_scratch_shared, (size_t)(dk_points * (point_words + sum_step) + 64) * sizeof(float));
+  float *windows = dk_scratch_of(
+    dk_scratch_shared, (size_t)(dk_points * point_words + planes * slots * dk_winograd_sums_a_tile) * sizeof(float));
   if (!windows) abort();
   float *sums = windows + dk_points * point_words;
   const dk_transformed to = {.base = windows, .step = w->bfloat16 ? 2 * point_words : point_words, .panel = C};
@@ -138,19 +138,20 @@ static void multiply_band(const plan *p, dk_band band) {
         for (int64_t d = d0; d < d1; ++d) {
           const int64_t count = taps_inside(w, d, plane_words, list);
           const float *packed = p->panels + (panel * dk_points + point) * w->depth * p->words * width;
-          float *c = sums + point * sum_step + (d - d0) * slots * width;
+          float *c = sums + (d - d0) * slots * dk_winograd_sums_a_tile + point * width;
           for (int64_t piece = 0; piece < pieces; ++piece) {
             const int64_t s = slots * piece / pieces, height = slots * (piece + 1) / pieces - s;
             tiles[height - 1](
-              list, count, p->words, windows + point * point_words + s * p->words, packed, c + s * width, width, 0, 0);
+              list, count, p->words, windows + point * point_words + s * p->words, packed,
+              c + s * dk_winograd_sums_a_tile, dk_winograd_sums_a_tile, 0, 0);
           }
         }
       for (int64_t d = d0; d < d1; ++d)
         for (int64_t n = band.n0; n < band.n1; ++n)
           for (int64_t h = band.h0; h < band.h1; ++h)
             dk_winograd_output_row(
-              w, sums + ((d - d0) * slots + (n - band.n0) * strip + (h - band.h0) * w->across) * width, sum_step, h,
-              p->bias ? p->bias + panel * width : 0,
+              w, sums + ((d - d0) * slots + (n - band.n0) * strip + (h - band.h0) * w->across) * dk_winograd_sums_a_tile,
+              h, p->bias ? p->bias + panel * width : 0,
               p->y + (n * w->out[0] + d) * w->out[1] * w->out[2] * O + panel * width);
     }
   }
@@ -167,8 +168,9 @@ static int run(plan *p) {
   p->panels = dk_scratch_of(
     dk_scratch_panels, (size_t)(w->out_channels * dk_points * w->depth * p->words) * sizeof(float));
   if (!p->panels) return 1;
-  // How bands are cut changes no sum.
-  p->cut = dk_winograd_bands(w, dk_points * w->in[0] * p->words, band_floats, dk_threads() > 1 ? dk_threads() : 2);
+  // How bands are cut changes no sum. Windows and sums of a band stay in the second-level cache, or not far from it.
+  const int64_t words = dk_points * w->in[0] * p->words, least = band_floats / sum_tiles;
+  p->cut = dk_winograd_bands(w, words > least ? words : least, band_floats, dk_threads() > 1 ? dk_threads() : 2);
   dk_parallel((size_t)(w->out_channels / width), 1, 1, p, transform_weights);
   dk_parallel((size_t)(p->cut.groups * p->cut.strips), 1, 1, p, run_bands);
   return 0;

@@ -5,7 +5,9 @@
 
 #include "dk_convolution.h"
 
-enum { dk_points = 16 };  // numbers of a transformed tile
+// Numbers of a transformed tile; floats from one tile's sums to the next: 32 a point, and a line more, so that tiles do not
+// fall into the same sets of the caches.
+enum { dk_points = 16, dk_winograd_sums_a_tile = dk_points * 32 + 16 };
 
 /// A convolution with 3x3 windows, as its transforms see it; the gradient of the input is another one, over dy.
 typedef struct {
@@ -34,9 +36,9 @@ void dk_winograd_input_row(
 /// A dy Aᵀ of one row of tiles over a plane of the output's gradient.
 void dk_winograd_slope_row(
   const dk_winograd *w, const float *plane, int64_t tile_row, int64_t slot, const dk_transformed *to);
-/// Aᵀ m A of one row of tiles into 32 channels of the output's plane; sums of a point lie 32 a tile, points `step` apart.
+/// Aᵀ m A of one row of tiles into 32 channels of the output's plane; sums of a tile lie together.
 void dk_winograd_output_row(
-  const dk_winograd *w, const float *sums, int64_t step, int64_t tile_row, const float *bias, float *plane);
+  const dk_winograd *w, const float *sums, int64_t tile_row, const float *bias, float *plane);
 /// G g Gᵀ for 16 channels: the nine taps lie `tap` floats apart (negative: mirrored), points `step` apart.
 void dk_winograd_weights(const float *taps, int64_t tap, float *to, int64_t step);
 /// Gᵀ m G for 16 channels.

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-enum { width = dk_row_width, most_planes = 256, band_floats = 1 << 20, most_sums = 4 << 20, least_tiles = 256 };
+enum { width = dk_row_width, most_planes = 256, least_band = 1 << 20, most_sums = 4 << 20, least_tiles = 256 };
 
 typedef struct {
   const dk_conv *c;
@@ -109,19 +109,21 @@ int dk_winograd_backward_weights(const dk_conv *c, const float *x, const float *
   gradient g = {.c = c, .w = dk_winograd_of(c), .x = x, .dy = dy};
   const dk_winograd *w = &g.w;
   const int64_t C = w->in_channels, O = w->out_channels, per_step = w->bfloat16 ? 2 : 1;
-  // The cut decides how sums are made, so that it may not depend on the number of threads.
-  const dk_bands cut = dk_winograd_bands(w, dk_points * (w->in[0] * C + w->out[0] * O) / per_step, band_floats * 2, 1);
+  const int64_t all = dk_points * w->depth * O * C;
+  // Every band passes over all sums. The cut decides how they are made: it may not depend on the number of threads.
+  const int64_t wanted = 4 * all < most_sums ? 4 * all : most_sums, band = wanted > least_band ? wanted : least_band;
+  const dk_bands cut = dk_winograd_bands(w, dk_points * (w->in[0] * C + w->out[0] * O) / per_step, band, 1);
   const int64_t samples = ceiling(w->batch, cut.groups),
                 most_steps = samples * ceiling(ceiling(w->down, cut.strips) * w->across, per_step);
   g.to_windows = (dk_transformed){
     .step = w->in[0] * most_steps * C + 16, .panel = width, .in_pairs = w->bfloat16};
   g.to_slopes = (dk_transformed){.step = w->out[0] * most_steps * O + 16, .panel = O, .in_pairs = w->bfloat16};
   const size_t windows = (size_t)(dk_points * g.to_windows.step), slopes = (size_t)(dk_points * g.to_slopes.step),
-               taps = (size_t)(O * w->depth * 9 * C), all = (size_t)(dk_points * w->depth * O * C);
+               taps = (size_t)(O * w->depth * 9 * C);
   float *scratch = dk_scratch_of(dk_scratch_panels, (windows + (slopes > taps ? slopes : taps) + 64) * sizeof(float));
-  g.sums = dk_scratch_of(dk_scratch_weights, all * sizeof(float));
+  g.sums = dk_scratch_of(dk_scratch_weights, (size_t)all * sizeof(float));
   if (!scratch || !g.sums) return 1;
-  memset(g.sums, 0, all * sizeof(float));
+  memset(g.sums, 0, (size_t)all * sizeof(float));
   (g.to_windows.base = g.windows = scratch, g.to_slopes.base = g.slopes = scratch + windows);
   for (int64_t b = 0; b < cut.groups * cut.strips; ++b) {
     g.band = dk_winograd_band(w, cut, b);

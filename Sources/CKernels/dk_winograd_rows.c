@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-static const float zeros[16];  // what a row outside the plane reads
+
 
 #define BASE_TARGET "avx512f,avx512bw,avx512vl,avx512dq"
 
@@ -27,17 +27,17 @@ static void slope_row_floats_of(
 }
 
 void dk_winograd_output_row(
-  const dk_winograd *w, const float *sums, int64_t step, int64_t tile_row, const float *bias, float *plane) {
+  const dk_winograd *w, const float *sums, int64_t tile_row, const float *bias, float *plane) {
   const int64_t C = w->out_channels, H = w->out[1], W = w->out[2], y = 2 * tile_row;
-  for (int half = 0; half < 32; half += 16) {
-    const __m512 b = bias ? _mm512_loadu_ps(bias + half) : _mm512_setzero_ps();
-    for (int64_t tile = 0; tile < w->across; ++tile) {
-      const float *m = sums + tile * 32 + half;
+  for (int64_t tile = 0; tile < w->across; ++tile, sums += dk_winograd_sums_a_tile)
+    for (int half = 0; half < 32; half += 16) {
+      const __m512 b = bias ? _mm512_loadu_ps(bias + half) : _mm512_setzero_ps();
+      const float *m = sums + half;
       __m512 upper[4], lower[4];
 #pragma clang loop unroll(full)
       for (int j = 0; j < 4; ++j) {
-        const __m512 m0 = _mm512_loadu_ps(m + j * step), m1 = _mm512_loadu_ps(m + (4 + j) * step),
-                     m2 = _mm512_loadu_ps(m + (8 + j) * step), m3 = _mm512_loadu_ps(m + (12 + j) * step);
+        const __m512 m0 = _mm512_loadu_ps(m + j * 32), m1 = _mm512_loadu_ps(m + (4 + j) * 32),
+                     m2 = _mm512_loadu_ps(m + (8 + j) * 32), m3 = _mm512_loadu_ps(m + (12 + j) * 32);
         upper[j] = _mm512_add_ps(m0, _mm512_add_ps(m1, m2));
         lower[j] = _mm512_sub_ps(_mm512_sub_ps(m1, m2), m3);
       }
@@ -52,7 +52,6 @@ void dk_winograd_output_row(
       if (right)
         _mm512_storeu_ps(to + C, _mm512_add_ps(b, _mm512_sub_ps(_mm512_sub_ps(lower[1], lower[2]), lower[3])));
     }
-  }
 }
 
 void dk_winograd_weights(const float *taps, int64_t tap, float *to, int64_t step) {

@@ -5,39 +5,42 @@ static inline __attribute__((always_inline)) void NAME(input_row)(
   const dk_winograd *w, const float *plane, int64_t tile_row, int64_t slot, const dk_transformed *to,
   const int in_pairs) {
   const int64_t C = w->in_channels, W = w->in[2];
-  for (int64_t c = 0; c < C; c += 16) {
-    const float *rows[4];
-    int64_t pixel[4];  // floats from one to the next
-    for (int i = 0; i < 4; ++i) {
-      const int64_t y = 2 * tile_row - w->low[1] + i;
-      const int inside = y >= 0 && y < w->in[1];
-      rows[i] = inside ? plane + y * W * C + c : zeros;
-      pixel[i] = inside ? C : 0;
-    }
-    ELEMENT *const base = (ELEMENT *)to->base + c / to->panel * to->panel_step + c % to->panel;
-    __m512 t[4][4];
-#define COLUMN(j, x)                                                            \
-  if ((x) >= 0 && (x) < W) {                                                    \
-    const __m512 d0 = _mm512_loadu_ps(rows[0] + (x) * pixel[0]);                \
-    const __m512 d1 = _mm512_loadu_ps(rows[1] + (x) * pixel[1]);                \
-    const __m512 d2 = _mm512_loadu_ps(rows[2] + (x) * pixel[2]);                \
-    const __m512 d3 = _mm512_loadu_ps(rows[3] + (x) * pixel[3]);                \
-    t[0][j] = _mm512_sub_ps(d0, d2);                                            \
-    t[1][j] = _mm512_add_ps(d1, d2);                                            \
-    t[2][j] = _mm512_sub_ps(d2, d1);                                            \
-    t[3][j] = _mm512_sub_ps(d1, d3);                                            \
-  } else {                                                                      \
-    t[0][j] = t[1][j] = t[2][j] = t[3][j] = _mm512_setzero_ps();                \
+  const float *rows[4];
+  __mmask16 inside[4];
+  for (int i = 0; i < 4; ++i) {
+    const int64_t y = 2 * tile_row - w->low[1] + i;
+    inside[i] = y >= 0 && y < w->in[1] ? 0xffff : 0;
+    rows[i] = plane + (inside[i] ? y : 0) * W * C;
   }
-    COLUMN(2, -w->low[2])
-    COLUMN(3, 1 - w->low[2])
-    for (int64_t tile = 0; tile < w->across; ++tile) {
-      const int64_t x = 2 * tile - w->low[2];
-      for (int i = 0; i < 4; ++i) (t[i][0] = t[i][2], t[i][1] = t[i][3]);
-      COLUMN(2, x + 2)
-      COLUMN(3, x + 3)
-      const int64_t s = slot + tile;
-      ELEMENT *at = base + (in_pairs ? s / 2 : s) * to->panel;
+  for (int64_t tile = 0; tile < w->across; ++tile) {
+    const int64_t x = 2 * tile - w->low[2], s = slot + tile;
+    int64_t pixel[4];
+    __mmask16 masks[4];
+    for (int j = 0; j < 4; ++j) {
+      masks[j] = x + j >= 0 && x + j < W ? 0xffff : 0;
+      pixel[j] = (masks[j] ? x + j : 0) * C;
+    }
+    ELEMENT *group = (ELEMENT *)to->base + (in_pairs ? s / 2 : s) * to->panel;
+    for (int64_t c = 0, within = 0; c < C; c += 16) {
+      __m512 t[4][4];
+      // The next tile's new columns; rows lie too far apart for the processor to guess.
+      for (int i = 0; i < 4; ++i) {
+        __builtin_prefetch(rows[i] + pixel[3] + C + c);
+        __builtin_prefetch(rows[i] + pixel[3] + 2 * C + c);
+      }
+#pragma clang loop unroll(full)
+      for (int j = 0; j < 4; ++j) {
+#define LOAD(i) _mm512_maskz_loadu_ps(inside[i] & masks[j], rows[i] + pixel[j] + c)
+        const __m512 d0 = LOAD(0), d1 = LOAD(1), d2 = LOAD(2), d3 = LOAD(3);
+#undef LOAD
+        t[0][j] = _mm512_sub_ps(d0, d2);
+        t[1][j] = _mm512_add_ps(d1, d2);
+        t[2][j] = _mm512_sub_ps(d2, d1);
+        t[3][j] = _mm512_sub_ps(d1, d3);
+      }
+      ELEMENT *at = group + within;
+      within += 16;
+      if (within == to->panel) (within = 0, group += to->panel_step);
 #pragma clang loop unroll(full)
       for (int i = 0; i < 4; ++i, at += 4 * to->step) {
         STORE(at, in_pairs, s, _mm512_sub_ps(t[i][0], t[i][2]));
@@ -46,7 +49,6 @@ static inline __attribute__((always_inline)) void NAME(input_row)(
         STORE(at + 3 * to->step, in_pairs, s, _mm512_sub_ps(t[i][1], t[i][3]));
       }
     }
-#undef COLUMN
   }
 }
 

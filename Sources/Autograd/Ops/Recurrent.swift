@@ -58,10 +58,11 @@ public func lstmLayer(
           copy(gates.value, to: a.baseAddress)
           guard T > 0, let h = h.baseAddress, let c = c.baseAddress, let a = a.baseAddress else { return }
           withFloats(w) { w in
+            let hidden = StepFactor(w!, inner: H, columns: 4 * H, transposed: true)
             for (step, t) in steps.enumerated() {
               let before = step * B * H
               let gate = a + t * B * 4 * H
-              product(h + before, w!, into: gate, rows: B, inner: H, columns: 4 * H, transposed: true, adding: true)
+              hidden.add(h + before, into: gate, rows: B)
               dk_lstm_step(
                 Int64(B), Int64(H), Int64(t), lengths, gate, h + before, c + before, h + before + B * H,
                 c + before + B * H, y.baseAddress! + t * B * H)
@@ -85,13 +86,14 @@ public func lstmLayer(
           copy(g[2], to: dc.baseAddress, count: B * H)
           guard T > 0, let dh = dh.baseAddress, let dc = dc.baseAddress, let d = d.baseAddress else { return }
           withFloats(activated, cells, g[0]?.contiguous(), w) { a, c, gy, w in
+            let hidden = StepFactor(w!, inner: 4 * H, columns: H, transposed: false)
             for (step, t) in steps.enumerated().reversed() {
               let before = c! + step * B * H
               let gate = d + t * B * 4 * H
               dk_lstm_step_gradient(
                 Int64(B), Int64(H), Int64(t), lengths, a! + t * B * 4 * H, before, before + B * H,
                 gy.map { $0 + t * B * H }, dh, dc, gate)
-              product(gate, w!, into: dh, rows: B, inner: 4 * H, columns: H, transposed: false, adding: true)
+              hidden.add(gate, into: dh, rows: B)
             }
           }
         }
@@ -129,13 +131,12 @@ public func gruLayer(
         guard T > 0, let h = h.baseAddress, let a = a.baseAddress else { return }
         let biases = bias.value.broadcast(to: [B, 3 * H]).contiguous()
         withFloats(w, gates.value.contiguous()) { w, x in
+          let factor = StepFactor(w!, inner: H, columns: 3 * H, transposed: true)
           _ = Tensor([B, 3 * H]) { hidden in
             for (step, t) in steps.enumerated() {
               let before = h + step * B * H
               copy(biases, to: hidden.baseAddress)
-              product(
-                before, w!, into: hidden.baseAddress!, rows: B, inner: H, columns: 3 * H, transposed: true, adding: true
-              )
+              factor.add(before, into: hidden.baseAddress!, rows: B)
               dk_gru_step(
                 Int64(B), Int64(H), Int64(t), lengths, x! + t * B * 3 * H, hidden.baseAddress!, before,
                 a + t * B * 4 * H, before + B * H, y.baseAddress! + t * B * H)
@@ -155,12 +156,12 @@ public func gruLayer(
           copy(g[1], to: dh.baseAddress, count: B * H)
           guard T > 0, let dh = dh.baseAddress, let dx = dx.baseAddress, let ds = ds.baseAddress else { return }
           withFloats(kept, states, g[0]?.contiguous(), w) { a, h, gy, w in
+            let hidden = StepFactor(w!, inner: 3 * H, columns: H, transposed: false)
             for (step, t) in steps.enumerated().reversed() {
               dk_gru_step_gradient(
                 Int64(B), Int64(H), Int64(t), lengths, a! + t * B * 4 * H, h! + step * B * H,
                 gy.map { $0 + t * B * H }, dh, dx + t * B * 3 * H, ds + t * B * 3 * H)
-              product(
-                ds + t * B * 3 * H, w!, into: dh, rows: B, inner: 3 * H, columns: H, transposed: false, adding: true)
+              hidden.add(ds + t * B * 3 * H, into: dh, rows: B)
             }
           }
         }
@@ -194,12 +195,30 @@ private func copy(_ x: Tensor?, to target: UnsafeMutablePointer<Float>?, count: 
   if let x { copy(x, to: target) } else { target?.update(repeating: 0, count: count) }
 }
 
-// y (+)= a · w, or a · wᵀ; all row-major without gaps.
-private func product(
-  _ a: UnsafePointer<Float>, _ w: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, inner: Int,
-  columns: Int, transposed: Bool, adding: Bool
-) {
-  dk_matrix_product(
-    0, transposed ? 1 : 0, Int64(rows), Int64(columns), Int64(inner), 1, a, Int64(inner), w,
-    Int64(transposed ? inner : columns), adding ? 1 : 0, y, Int64(columns), nil)
+/// A matrix that states of one step after the other are multiplied by, packed once where the processor can. Valid until
+/// the thread's next convolution or factor.
+private struct StepFactor {
+  private let w: UnsafePointer<Float>
+  private let packed: UnsafePointer<Float>?
+  private let inner, columns: Int
+  private let transposed: Bool
+
+  /// `w` `[inner, columns]`, or `[columns, inner]` if `transposed`, row-major without gaps.
+  init(_ w: UnsafePointer<Float>, inner: Int, columns: Int, transposed: Bool) {
+    (self.w, self.inner, self.columns, self.transposed) = (w, inner, columns, transposed)
+    packed = dk_packed_factor(
+      transposed ? 1 : 0, Int64(columns), Int64(inner), w, Int64(transposed ? inner : columns))
+  }
+
+  /// y += a · w, for `rows` rows without gaps.
+  func add(_ a: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int) {
+    if let packed {
+      dk_packed_product(
+        Int64(rows), Int64(columns), Int64(inner), a, Int64(inner), packed, y, Int64(columns))
+    } else {
+      dk_matrix_product(
+        0, transposed ? 1 : 0, Int64(rows), Int64(columns), Int64(inner), 1, a, Int64(inner), w,
+        Int64(transposed ? inner : columns), 1, y, Int64(columns), nil)
+    }
+  }
 }

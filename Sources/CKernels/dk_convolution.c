@@ -50,6 +50,7 @@ static int prefers_product(const dk_conv *c, int kind) {
 
 int dk_conv_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y) {
   if (dk_is_depthwise(conv)) return dk_depthwise_forward(conv, x, w, bias, y);
+  if (dk_halving_fits(conv)) return dk_halving_forward(conv, x, w, bias, y);
   if (dk_winograd_fits(conv, dk_conv_kind_forward)) return dk_winograd_forward(conv, x, w, bias, y);
   if (dk_direct_fits(conv, dk_conv_kind_forward)) return dk_direct_forward(conv, x, w, bias, y);
   return prefers_product(conv, dk_conv_kind_forward) ? dk_patch_forward(conv, x, w, bias, y)
@@ -58,6 +59,7 @@ int dk_conv_forward(const dk_conv *conv, const float *x, const float *w, const f
 
 int dk_conv_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx) {
   if (dk_is_depthwise(conv)) return dk_depthwise_backward_input(conv, w, dy, dx);
+  if (dk_halving_fits(conv)) return dk_halving_backward_input(conv, w, dy, dx);
   if (dk_winograd_fits(conv, dk_conv_kind_input)) return dk_winograd_backward_input(conv, w, dy, dx);
   if (dk_direct_fits(conv, dk_conv_kind_input)) return dk_direct_backward_input(conv, w, dy, dx);
   return prefers_product(conv, dk_conv_kind_input) ? dk_patch_backward_input(conv, w, dy, dx)
@@ -74,6 +76,7 @@ int dk_conv_backward_weights(const dk_conv *conv, const float *x, const float *d
 
 const char *dk_conv_implementation(const dk_conv *conv, int kind) {
   if (dk_is_depthwise(conv)) return "own";
+  if (kind != dk_conv_kind_weights && dk_halving_fits(conv)) return "halving";
   if (dk_winograd_fits(conv, kind)) return "winograd";
   if (dk_direct_fits(conv, kind)) return "direct";
   if (prefers_product(conv, kind)) return "product";

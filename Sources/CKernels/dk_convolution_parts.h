@@ -32,6 +32,11 @@ int dk_winograd_forward(const dk_conv *conv, const float *x, const float *w, con
 int dk_winograd_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
 int dk_winograd_backward_weights(const dk_conv *conv, const float *x, const float *dy, float *dw, float *dbias);
 
+/// Three taps every two numbers along one axis, in five products for six.
+int dk_halving_fits(const dk_conv *conv);
+int dk_halving_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);
+int dk_halving_backward_input(const dk_conv *conv, const float *w, const float *dy, float *dx);
+
 /// One filter a channel: as many groups as channels in and out.
 int dk_is_depthwise(const dk_conv *conv);
 int dk_depthwise_forward(const dk_conv *conv, const float *x, const float *w, const float *bias, float *y);

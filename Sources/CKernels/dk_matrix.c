@@ -120,7 +120,10 @@ const float *dk_packed_factor(int tb, int64_t n, int64_t k, const float *b, int6
   if (!dk_has_products()) return 0;
   const dk_product factor = {
     .n = n, .k = k, .bfloat16 = halves, .b = dk_strided_source(b, tb ? bs : 1, tb ? 1 : bs)};
-  return dk_product_pack(&factor);
+  float *packed = dk_scratch_of(dk_scratch_weights, (size_t)dk_product_packed_size(&factor) * sizeof(float));
+  if (!packed) abort();
+  dk_product_pack(&factor, packed);
+  return packed;
 }
 
 void dk_packed_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t as, const float *packed, float *c,

@@ -257,11 +257,11 @@ static void pack_shared(job *j) {
   dk_parallel((size_t)(panels_of(j->p->n, dk_tile_width) * block_count(j->p)), 4, 1, j, pack_piece);
 }
 
-const float *dk_product_pack(const dk_product *p) {
-  job j = {.p = p, .shared = dk_scratch_of(dk_scratch_weights, (size_t)(packed_words(p) + 64) * sizeof(float))};
-  if (!j.shared) abort();
+int64_t dk_product_packed_size(const dk_product *p) { return packed_words(p) + 64; }
+
+void dk_product_pack(const dk_product *p, float *to) {
+  job j = {.p = p, .shared = to};
   if (p->n > 0 && p->k > 0) pack_shared(&j);
-  return j.shared;
 }
 
 void dk_product_run(const dk_product *p) {
@@ -306,7 +306,8 @@ const float *dk_product_pack(const dk_product *p) {
   return j.shared;
 }
 
-const float *dk_product_pack(const dk_product *p) { return (void)p, (const float *)0; }
+int64_t dk_product_packed_size(const dk_product *p) { return (void)p, 0; }
+void dk_product_pack(const dk_product *p, float *to) { (void)p, (void)to; }
 void dk_product_run(const dk_product *p) { (void)p; abort(); }
 void dk_product_run_alone(const dk_product *p) { (void)p; abort(); }
 #endif

@@ -3,7 +3,8 @@ import Tensor
 import TestSupport
 import Testing
 
-/// Convolutions with 3x3 windows that are large enough for minimal filtering, against sums in double precision.
+/// Convolutions with 3x3 windows, or three taps every two numbers, that are large enough for minimal filtering, against
+/// sums in double precision.
 @Suite struct `convolutions by minimal filtering` {
   struct Shape: CustomTestStringConvertible {
     let x, w: [Int]
@@ -26,17 +27,26 @@ import Testing
     Shape(x: [3, 32, 7, 12, 11], w: [32, 32, 3, 3, 3], padding: [2, 1, 1], dilation: [2, 1, 1]),
     // As many channels as the gradient's sums of all points may have, and more.
     Shape(x: [20, 256, 7, 7], w: [512, 256, 3, 3]),
+    // Every second number: an odd and an even number of outputs, with and without a number left over.
+    Shape(x: [2, 128, 131], w: [160, 128, 3], stride: 2, padding: 0),
+    Shape(x: [3, 160, 130], w: [128, 160, 3], stride: 2, padding: 0),
+    Shape(x: [2, 128, 137], w: [128, 128, 3], stride: 2, padding: 0),
+    Shape(x: [1, 128, 138], w: [128, 128, 3], stride: 2, padding: 0),
   ]
 
   /// Result and gradients by their definition.
   private static func plain(_ s: Shape, _ x: Tensor, _ w: Tensor, _ g: Tensor) -> [[Double]] {
-    let depth = s.x.count == 5
-    func three(_ shape: [Int]) -> [Int] { depth ? Array(shape.suffix(3)) : [1] + shape.suffix(2) }
-    func axes(_ p: PerAxis, _ otherwise: Int) -> [Int] {
-      depth ? p.expanded(to: 3) : [otherwise] + p.expanded(to: 2)
+    let spatial = s.x.count - 2
+    func three(_ axes: some Sequence<Int>, _ missing: Int) -> [Int] {
+      Array(repeating: missing, count: 3 - spatial) + axes
     }
-    let (size, kernel, out) = (three(s.x), three(s.w), three(g.shape))
-    let (stride, low, dilation) = (axes(s.stride, 1), axes(s.padding, 0), axes(s.dilation, 1))
+    let (size, kernel, out) = (
+      three(s.x.suffix(spatial), 1), three(s.w.suffix(spatial), 1), three(g.shape.suffix(spatial), 1)
+    )
+    let (stride, low, dilation) = (
+      three(s.stride.expanded(to: spatial), 1), three(s.padding.expanded(to: spatial), 0),
+      three(s.dilation.expanded(to: spatial), 1)
+    )
     let (N, C, O) = (s.x[0], s.x[1], s.w[0])
     let (xs, ws, gs) = (x.floats(), w.floats(), g.floats())
     let (pixels, taps, places) = (size.reduce(1, *), kernel.reduce(1, *), out.reduce(1, *))

@@ -20,9 +20,9 @@
 // rise; a place is used again when all have counted past it. Nothing is ever locked, so that a process that dies leaves
 // nothing behind that could hold up the others but its silence, which is noticed.
 
-// Chunks that may be under way; bytes before them; and what all members together may bring to go in one phase instead of
-// three.
-enum { PLACES = 4, HEADER = 4096, SMALL = 128 << 10 };
+// Chunks that may be under way; bytes before them; what all members together may bring to go in one phase instead of
+// three; and bytes from which on copies go past the caches.
+enum { PLACES = 4, HEADER = 4096, SMALL = 32 << 10, PAST = 4 << 10 };
 enum { CONTRIBUTED, REDUCED, GATHERED, COUNTERS };
 
 typedef struct {
@@ -240,6 +240,25 @@ static void collect(
                                                    : contribution(sharing, m, chunk, k) + from * size;
 }
 
+// Copies into shared memory, past the caches: each line that another processor has read stays in its cache, and would first
+// have to be taken away there. Measured on two cores: 4 times as fast from 1 MiB on, 2 times at 16 KiB.
+static void put(void *to, const void *from, size_t bytes) {
+  typedef float line __attribute__((vector_size(16)));
+  char *target = to;
+  const char *source = from;
+  if (bytes >= PAST && (uintptr_t)to % sizeof(line) == 0) {
+    for (; bytes >= 4 * sizeof(line); bytes -= 4 * sizeof(line)) {
+      line lines[4];
+      memcpy(lines, source, sizeof lines);
+      for (int i = 0; i < 4; i++) __builtin_nontemporal_store(lines[i], (line *)target + i);
+      source += sizeof lines;
+      target += sizeof lines;
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+  }
+  memcpy(target, source, bytes);
+}
+
 #define TRY(wait) \
   do { int outcome = (wait); if (outcome != UNMASK_SHARED) return outcome; } while (0)
 
@@ -250,7 +269,7 @@ static int reduce_small(
   uint32_t chunk = sharing->chunks;
   TRY(wait_for_all(sharing, GATHERED, chunk - (PLACES - 1), patience, culprit));
   for (int k = 0; k < counts[sharing->rank]; k++)
-    memcpy(contribution(sharing, sharing->rank, chunk, k), own[k], elements * size);
+    put(contribution(sharing, sharing->rank, chunk, k), own[k], elements * size);
   post(sharing, CONTRIBUTED, chunk + 1);
   TRY(wait_for_all(sharing, CONTRIBUTED, chunk + 1, patience, culprit));
   collect(sharing, counts, own, chunk, 0, 0, size);
@@ -280,8 +299,8 @@ int unmask_sharing_reduce(
       for (int k = 0; k < counts[me]; k++) {
         const char *from = (const char *)own[k] + begin * size;
         char *to = contribution(sharing, me, chunk, k);
-        memcpy(to, from, low * size);
-        memcpy(to + high * size, from + high * size, (count - high) * size);
+        put(to, from, low * size);
+        put(to + high * size, from + high * size, (count - high) * size);
       }
       post(sharing, CONTRIBUTED, chunk + 1);
     }
@@ -293,7 +312,7 @@ int unmask_sharing_reduce(
       collect(sharing, counts, own, chunk, begin, low, size);
       char *sum = (char *)out + (begin + low) * size;
       unmask_tree_reduce(kind, additions, addition_count, sharing->leaves, sum, high - low);
-      memcpy(result(sharing, me, chunk), sum, (high - low) * size);
+      put(result(sharing, me, chunk), sum, (high - low) * size);
       post(sharing, REDUCED, chunk + 1);
     }
     if (turn >= 2) {

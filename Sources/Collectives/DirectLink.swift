@@ -1,4 +1,3 @@
-import Glibc
 public import ShardTree
 import Synchronization
 public import Transport
@@ -152,7 +151,7 @@ public final class DirectLink: Link {
       if isStopped.load(ordering: .acquiring) { throw LinkProblem.stopped }
       turns += 1
       if isOver(exchange) {
-        sched_yield()  // the last bytes are about to leave
+        exchange.sending.wait(20)  // the last bytes are about to leave
       } else {
         socket.wait(isGreeted ? (isHeldUp(exchange) ? 1 : 20) : 5)
       }

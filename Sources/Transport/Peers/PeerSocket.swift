@@ -1,4 +1,5 @@
 import CZeroMQ
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -33,12 +34,18 @@ public final class PeerSocket {
   public final class Sending: Sendable {
     private let owner: (any Sendable & AnyObject)?
     private let count = Atomic(0)
+    private let left = DispatchSemaphore(value: 0)
 
     /// Nothing is being sent yet.
     public init(owner: (any Sendable & AnyObject)?) { self.owner = owner }
 
     /// Whether every message has left, so that the memory may be changed.
     public var isOver: Bool { count.load(ordering: .acquiring) == 0 }
+
+    /// Waits until every message has left, at most so many milliseconds.
+    public func wait(_ milliseconds: Int) {
+      if !isOver { _ = left.wait(timeout: .now() + .milliseconds(milliseconds)) }
+    }
 
     fileprivate func begin() -> UnsafeMutableRawPointer {
       count.add(1, ordering: .relaxed)
@@ -47,8 +54,12 @@ public final class PeerSocket {
 
     fileprivate static func end(_ hint: UnsafeMutableRawPointer?) {
       let sending = Unmanaged<Sending>.fromOpaque(hint!)
-      sending.takeUnretainedValue().count.subtract(1, ordering: .releasing)
+      sending.takeUnretainedValue().end()
       sending.release()
+    }
+
+    private func end() {
+      if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { left.signal() }
     }
   }
 

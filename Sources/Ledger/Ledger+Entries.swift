@@ -128,19 +128,16 @@ extension Ledger {
     }
   }
 
-  /// What a member of an attempt used; said again it changes nothing. Not urgent.
+  /// What went into a model of an attempt, as each of its members knows; said again it changes nothing. Not urgent.
   public func record(_ use: SampleUse, job: String, token: UInt64) {
     add(isUrgent: false) { database in
       try database.run(
         """
-        INSERT INTO uses (job, token, rank, epoch, first, end, count, sum, view) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (job, token, rank, epoch, first) DO UPDATE
-        SET end = excluded.end, count = excluded.count, sum = excluded.sum, view = excluded.view
-        WHERE excluded.view >= uses.view
+        INSERT OR REPLACE INTO uses (job, token, rank, epoch, first, end, count, sum) VALUES (?, ?, 0, ?, ?, ?, ?, ?)
         """,
         [
-          job, Int64(token), use.member, use.epoch, use.steps.lowerBound, use.steps.upperBound, use.count,
-          Int64(bitPattern: use.sum), use.view,
+          job, Int64(token), use.epoch, use.steps.lowerBound, use.steps.upperBound, use.count,
+          Int64(bitPattern: use.sum),
         ])
     }
   }

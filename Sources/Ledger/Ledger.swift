@@ -231,9 +231,6 @@ public final class Ledger {
             PRIMARY KEY (job, token, rank, epoch, first));
           """)
     }
-    migrator.registerMigration("4") { database in
-      try database.execute(sql: "ALTER TABLE uses ADD COLUMN view INTEGER NOT NULL DEFAULT 0")
-    }
     return migrator
   }
 

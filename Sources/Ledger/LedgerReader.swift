@@ -81,14 +81,14 @@ public struct LedgerReader {
   public struct Use: Sendable, Equatable {
     /// The attempt's fencing token.
     public var token: UInt64
-    /// What a member used.
+    /// What was used.
     public var use: SampleUse
 
     /// A use from its parts.
     public init(token: UInt64, use: SampleUse) { (self.token, self.use) = (token, use) }
   }
 
-  /// What all members of all attempts of a job used, attempt by attempt, in the order of steps.
+  /// What went into a job's model, attempt by attempt, in the order of steps.
   public func uses(of job: String) throws -> [Use] {
     try Ledger.guarding(path) {
       try database.read { database in
@@ -99,7 +99,7 @@ public struct LedgerReader {
             token: UInt64(row["token"] as Int64),
             use: SampleUse(
               epoch: row["epoch"], steps: (row["first"] as Int)..<(row["end"] as Int), count: row["count"],
-              sum: UInt64(bitPattern: row["sum"] as Int64), member: row["rank"], view: row["view"]))
+              sum: UInt64(bitPattern: row["sum"] as Int64)))
         }
       }
     }

@@ -73,7 +73,7 @@ final class GroupReducer: ShardReducer, @unchecked Sendable {
     condition.withLock { told = view.view }
     return Membership(
       rank: view.rank, shape: GroupShape(shards: shards, members: view.members.map { $0.low..<$0.high }),
-      steps: view.steps, donor: view.donor, view: view.view)
+      steps: view.steps, donor: view.donor)
   }
 
   func reduce(

@@ -55,7 +55,7 @@ public protocol JobContext: AnyObject, Sendable {
   ///
   /// - Throws: `JobCancelled`.
   func record(metrics: [String: Double], epoch: Int) throws
-  /// Writes what this member used to the ledger, before any checkpoint or output that is handed over later.
+  /// Writes what went into a model to the ledger, before any output that is handed over later.
   ///
   /// - Throws: `JobCancelled`.
   func record(_ use: SampleUse) throws

@@ -8,12 +8,10 @@ public struct Membership: Sendable {
   public let steps: Int
   /// The member whose state those get that have made fewer steps; nil if there are none.
   public let donor: Int?
-  /// Rises whenever the group changes.
-  public let view: Int
 
   /// Describes a group.
-  public init(rank: Int, shape: GroupShape, steps: Int, donor: Int?, view: Int = 0) {
-    (self.rank, self.shape, self.steps, self.donor, self.view) = (rank, shape, steps, donor, view)
+  public init(rank: Int, shape: GroupShape, steps: Int, donor: Int?) {
+    (self.rank, self.shape, self.steps, self.donor) = (rank, shape, steps, donor)
   }
 
   /// How many members there are.

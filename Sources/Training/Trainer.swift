@@ -47,9 +47,9 @@ public struct Trainer {
   public var onProgress: (TrainingProgress) throws -> Void = { _ in }
   /// Called with a checkpoint file, complete; the next one takes its name.
   public var onCheckpoint: (URL) throws -> Void = { _ in }
-  /// Called with what this member used: before each checkpoint, at the end of every epoch, and in a group before every
-  /// step, so that whatever goes into a result was told of before.
-  public var onUse: (StepUse) throws -> Void = { _ in }
+  /// Called with what each epoch used, once training has ended: it is part of what checkpoints and members hand on, so that
+  /// it tells of what went into the result, whatever was lost on the way.
+  public var onUse: (EpochUse) throws -> Void = { _ in }
   /// Called at the end of every epoch.
   public var onEpoch: (EpochRecord) throws -> Void = { _ in }
 
@@ -93,7 +93,7 @@ public struct Trainer {
       let start = Date.now
       try onProgress(TrainingProgress(phase: "fit", epoch: 0, epochs: 0, step: 0, steps: 1))
       try fitLogistic(store, data)
-      try onUse(StepUse(epoch: 0, steps: 0..<1, tally: data.tallyOfFit))
+      try onUse(EpochUse(epoch: 0, steps: 1, tally: data.tallyOfFit))
       var state = TrainerState(configuration: "", data: "")
       state.seconds = Date.now.timeIntervalSince(start)
       return try finish(data, network, store, state, to: output)

@@ -21,6 +21,10 @@ struct TrainerState: Codable, Equatable {
   var lossSum = 0.0
   /// Σ weight over this epoch's steps so far.
   var weightSum = 0.0
+  /// What this epoch's steps used so far.
+  var used = SampleTally()
+  /// What past epochs used.
+  var uses: [EpochUse] = []
   /// What past epochs gave.
   var epochs: [EpochRecord] = []
   /// The epoch whose weights are best so far, from 1; 0 before the first validation.

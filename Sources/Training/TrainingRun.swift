@@ -21,9 +21,6 @@ final class TrainingRun {
   private var resumed = Date.now
   private var saved = Date.now
   private var stepsSinceSaved = 0
-  /// What was used and not yet told of.
-  private var untold: StepUse?
-  private var membership: Membership?
 
   private var settings: TrainSettings { trainer.job.settings }
 
@@ -56,6 +53,7 @@ final class TrainingRun {
     state.seconds = seconds
     if let text = TrainingAdvice.convergence(state.epochs) { trainer.note(.convergence, text) }
     if let text = TrainingAdvice.overfitting(state.epochs, best: state.bestEpoch) { trainer.note(.overfitting, text) }
+    for use in state.uses { try trainer.onUse(use) }
   }
 
   private var seconds: Double { state.seconds + Date.now.timeIntervalSince(resumed) }
@@ -66,8 +64,6 @@ final class TrainingRun {
   private func gather() throws {
     guard let reducer = trainer.reducer else { return }
     while true {
-      // What was used belongs to the view that it was used in.
-      try tellUse()
       let membership = try reducer.gather(shards: settings.logicalShards, steps: state.totalSteps)
       guard membership.count <= settings.logicalShards else {
         throw TrainingError(
@@ -79,7 +75,6 @@ final class TrainingRun {
         precondition(
           state.totalSteps == membership.steps,
           "the group has made \(membership.steps) steps, this member \(state.totalSteps)")
-        self.membership = membership
         return step.join(membership)
       } catch is GroupChanged { continue }
     }
@@ -119,28 +114,21 @@ final class TrainingRun {
     // What the step before an interruption had, if the whole epoch was done by then.
     var rate = first > 0 ? settings.learningRate(step: first - 1, of: plan.steps.count, epoch: epoch) : 0
     while let batch = try batches.next() {
-      let use = StepUse(
-        epoch: epoch, steps: state.step..<(state.step + 1), tally: batch.used, member: membership?.rank ?? 0,
-        view: membership?.view ?? 0)
-      // Before it votes for the step: a member that is lost after that has used its part, and cannot tell any more.
-      let isShared = membership.map { $0.count > 1 } ?? false
-      if isShared { try trainer.onUse(use) }
       rate = settings.learningRate(step: state.step, of: plan.steps.count, epoch: epoch)
       let report = try step.run(
         batch, number: state.totalSteps, rate: rate,
         random: RandomStream(seed: trainer.job.seed, "fold", trainer.job.fold, "step", state.totalSteps))
       times = times + step.times
       average?.update(store, step: state.totalSteps + 1)
-      if !isShared { note(use) }
       state.lossSum += report.loss * batch.weight
       state.weightSum += batch.weight
+      state.used = state.used + report.used
       state.step += 1
       state.totalSteps += 1
       stepsSinceSaved += 1
       try tell("train", state.step, plan.steps.count, report.loss)
       if state.step < plan.steps.count && isCheckpointDue { try save() }
     }
-    try tellUse()
     // The average takes the weights' place while it is validated, and is what a best epoch keeps.
     let (current, judged) = (store.trained, average?.state)
     if let judged { try store.load(trained: judged) }
@@ -166,21 +154,11 @@ final class TrainingRun {
     state.epochs.append(record)
     trainer.log(record, waited: waited / max(trained, 1e-9))
     if trainer.reducer != nil { trainer.log(record, times) }
+    state.uses.append(EpochUse(epoch: epoch, steps: plan.steps.count, tally: state.used))
     (state.epoch, state.step, state.lossSum, state.weightSum) = (epoch + 1, 0, 0, 0)
+    state.used = SampleTally()
     if isCheckpointDue { try save() }
     try trainer.onEpoch(record)
-  }
-
-  private func note(_ use: StepUse) {
-    guard let before = untold else { return untold = use }
-    untold = StepUse(
-      epoch: use.epoch, steps: before.steps.lowerBound..<use.steps.upperBound, tally: before.tally + use.tally,
-      member: use.member, view: use.view)
-  }
-
-  private func tellUse() throws {
-    if let use = untold { try trainer.onUse(use) }
-    untold = nil
   }
 
   /// What AUC changes by when one sample of the smaller class moves past half of the other class: less than that tells
@@ -211,7 +189,6 @@ final class TrainingRun {
   }
 
   private func save() throws {
-    try tellUse()
     try write(to: checkpoint)
     (saved, stepsSinceSaved) = (Date.now, 0)
     try trainer.onCheckpoint(checkpoint)

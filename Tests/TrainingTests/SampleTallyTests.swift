@@ -8,10 +8,12 @@ import Testing
 @Suite struct `what training used` {
   /// Everything that members told of.
   private final class Uses: Sendable {
-    let all = Mutex<[StepUse]>([])
-    func add(_ use: StepUse) { all.withLock { $0.append(use) } }
-    func tally(epoch: Int) -> SampleTally {
-      all.withLock { $0.filter { $0.epoch == epoch }.map(\.tally).reduce(SampleTally(), +) }
+    private let all = Mutex<[EpochUse]>([])
+    func add(_ use: EpochUse) { all.withLock { $0.append(use) } }
+    /// What every one of so many members said about an epoch; nil if they differ.
+    func tally(epoch: Int, members: Int = 1) -> SampleTally? {
+      let said = all.withLock { $0.filter { $0.epoch == epoch }.map(\.tally) }
+      return said.count == members && Set(said.map(\.sum)).count == 1 ? said[0] : nil
     }
   }
 
@@ -51,40 +53,41 @@ import Testing
     let plan = try schedule(job, folder)
     for epoch in 0..<3 {
       #expect(plan.tally(epoch: epoch).count > 0)
-      #expect(uses.tally(epoch: epoch) == plan.tally(epoch: epoch), "epoch \(epoch)")
+      #expect(uses.tally(epoch: epoch, members: members) == plan.tally(epoch: epoch), "epoch \(epoch)")
     }
     #expect(plan.tally(epoch: 0).sum != plan.tally(epoch: 1).sum)
   }
 
-  @Test func `is told of before each checkpoint, so that going on from one repeats nothing`() throws {
+  @Test func `goes with checkpoints, so that going on from one leaves nothing out and repeats nothing`() throws {
     let (folder, job) = (try TemporaryFolder(), TinyTask.job())
-    let (first, second) = (Uses(), Uses())
-    let kept = Mutex<[StepUse]>([])
-    let steps = Mutex(0)
+    let uses = Uses()
+    var kept = 0
+    let last = folder.url.appending(path: "last")
     #expect(throws: Stopped.self) {
       try run(folder, job) {
         $0.checkpointSteps = 2
-        $0.onUse = { first.add($0) }
+        $0.onUse = { uses.add($0) }
         $0.onCheckpoint = { file in
-          // What had been told of when the last checkpoint was handed over.
-          kept.withLock { $0 = first.all.withLock { $0 } }
-          try? FileManager.default.removeItem(at: folder.url.appending(path: "last"))
-          try FileManager.default.copyItem(at: file, to: folder.url.appending(path: "last"))
-          if steps.withLock({
-            $0 += 1
-            return $0
-          }) == 3 {
-            throw Stopped()
-          }
+          try? FileManager.default.removeItem(at: last)
+          try FileManager.default.copyItem(at: file, to: last)
+          kept += 1
+          if kept == 3 { throw Stopped() }
         }
       }
     }
-    try run(folder, job, name: "again", resuming: folder.url.appending(path: "last")) {
-      $0.onUse = { second.add($0) }
-    }
+    try run(folder, job, name: "again", resuming: last) { $0.onUse = { uses.add($0) } }
     let plan = try schedule(job, folder)
-    for use in kept.withLock({ $0 }) { second.add(use) }
-    for epoch in 0..<3 { #expect(second.tally(epoch: epoch) == plan.tally(epoch: epoch), "epoch \(epoch)") }
+    for epoch in 0..<3 { #expect(uses.tally(epoch: epoch) == plan.tally(epoch: epoch), "epoch \(epoch)") }
+  }
+
+  @Test func `adds up exactly as numbers of a vector`() {
+    let tallies = (0..<1024).map {
+      SampleTally(count: $0, sum: UInt64($0) &* 0x9E37_79B9_7F4A_7C15 | 0xFF00_0000_0000_00FF)
+    }
+    let parts = tallies.map(\.parts)
+    let sums = (0..<SampleTally.partCount).map { place in parts.reduce(Float(0)) { $0 + $1[place] } }
+    #expect(SampleTally(parts: sums) == tallies.reduce(SampleTally(), +))
+    #expect(SampleTally(parts: [Float](repeating: .nan, count: SampleTally.partCount)) == SampleTally())
   }
 
   @Test func `differs when a sample is left out, used twice, or used in another's place`() throws {
@@ -120,6 +123,6 @@ import Testing
     let job = TinyTask.job(architecture: try ModelRegistry.find("thumbnail-logistic"))
     try run(folder, job) { $0.onUse = { uses.add($0) } }
     #expect(uses.tally(epoch: 0) == (try schedule(job, folder).tally(epoch: 0)))
-    #expect(uses.tally(epoch: 0).count == job.training.count)
+    #expect(uses.tally(epoch: 0)?.count == job.training.count)
   }
 }

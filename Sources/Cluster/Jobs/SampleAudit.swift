@@ -6,7 +6,7 @@ import Models
 import Training
 import Wire
 
-/// Holds what workers said they used, as the ledger has it, against what the plan of every epoch says: each planned view of
+/// Holds what went into each model, as the ledger has it, against what the plan of every epoch says: each planned view of
 /// each training sample was used exactly once, by whichever members of whichever attempts.
 public struct SampleAudit: Sendable {
   /// One model of one fold.
@@ -19,10 +19,6 @@ public struct SampleAudit: Sendable {
     public let epochs: Int
     /// Views that all these epochs planned.
     public let views: Int
-    /// Attempts that went into the result.
-    public let attempts: Int
-    /// Views of steps that were lost, and done again from a checkpoint or with other members: they are in no result.
-    public let superseded: Int
     /// What is wrong, epoch by epoch.
     public let problems: [String]
   }
@@ -82,17 +78,11 @@ public struct SampleAudit: Sendable {
 
   /// Adds up what went into the result, and compares it epoch by epoch.
   static func audit(model: String, fold: Int, planned: [SampleTally], uses: [LedgerReader.Use]) -> Entry {
-    var (accepted, superseded): ([LedgerReader.Use], Int) = ([], 0)
+    var accepted: [LedgerReader.Use] = []
     // An attempt goes on from a checkpoint: what earlier ones did from there on is in no result.
-    for all in Dictionary(grouping: uses, by: \.token).sorted(by: { $0.key < $1.key }).map(\.value) {
-      // A step that a group began, and began again with other members, counts as the last ones made it.
-      let views = Dictionary(all.map { ([$0.use.epoch, $0.use.steps.lowerBound], $0.use.view) }, uniquingKeysWith: max)
-      let attempt = all.filter { views[[$0.use.epoch, $0.use.steps.lowerBound]] == $0.use.view }
-      superseded += all.reduce(0) { $0 + $1.use.count } - attempt.reduce(0) { $0 + $1.use.count }
+    for attempt in Dictionary(grouping: uses, by: \.token).sorted(by: { $0.key < $1.key }).map(\.value) {
       let start = attempt.map { ($0.use.epoch, $0.use.steps.lowerBound) }.min { $0 < $1 }!
-      let isAfter = { (before: LedgerReader.Use) in (before.use.epoch, before.use.steps.upperBound) > start }
-      superseded += accepted.filter(isAfter).reduce(0) { $0 + $1.use.count }
-      accepted.removeAll(where: isAfter)
+      accepted.removeAll { before in (before.use.epoch, before.use.steps.upperBound) > start }
       accepted += attempt
     }
     var found = [Int: SampleTally]()
@@ -112,8 +102,7 @@ public struct SampleAudit: Sendable {
       problems.append("epoch \(epoch + 1): it was trained, and is in no result")
     }
     return Entry(
-      model: model, fold: fold, epochs: planned.count, views: planned.reduce(0) { $0 + $1.count },
-      attempts: Set(accepted.map(\.token)).count, superseded: superseded, problems: problems)
+      model: model, fold: fold, epochs: planned.count, views: planned.reduce(0) { $0 + $1.count }, problems: problems)
   }
 
   /// Whether every view of every epoch was used exactly once.

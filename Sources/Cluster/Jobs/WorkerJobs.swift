@@ -134,9 +134,7 @@ final class WorkerJobs: JobRunner {
     trainer.onCheckpoint = { try context.saveCheckpoint($0) }
     trainer.onUse = { use in
       try context.record(
-        SampleUse(
-          epoch: use.epoch, steps: use.steps, count: use.tally.count, sum: use.tally.sum, member: use.member,
-          view: use.view))
+        SampleUse(epoch: use.epoch, steps: 0..<use.steps, count: use.tally.count, sum: use.tally.sum))
     }
     trainer.onEpoch = { epoch in
       var metrics = ["training_loss": epoch.trainingLoss, "learning_rate": epoch.learningRate]

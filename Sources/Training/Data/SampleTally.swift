@@ -1,7 +1,7 @@
 /// Which views of which samples were used, as a number and a sum of hashes: the tally of a whole is the sum of its parts'
 /// tallies, and one view left out, or used twice in another's place, changes it but for one chance in 2⁶⁴. It finds
 /// mistakes, not forgeries.
-public struct SampleTally: Sendable, Equatable {
+public struct SampleTally: Codable, Sendable, Equatable {
   /// Views.
   public var count: Int
   /// The sum of their hashes, modulo 2⁶⁴.
@@ -33,21 +33,33 @@ public struct SampleTally: Sendable, Equatable {
   }
 }
 
-/// What one member of a job's group used in some steps of an epoch: its own shards, as they were read.
-public struct StepUse: Sendable, Equatable {
+extension SampleTally {
+  /// How many numbers `parts` are.
+  static let partCount = 9
+
+  /// The count, and the sum byte by byte: whole numbers so small that float32 adds them up over all shards without
+  /// rounding, in any order.
+  var parts: [Float] { [Float(count)] + (0..<8).map { Float((sum >> (8 * $0)) & 0xFF) } }
+
+  /// The tally of all from the sums of their parts. Numbers that cannot be give a tally that is nobody's.
+  init(parts: some Collection<Float>) {
+    let numbers = parts.map { UInt64(exactly: $0) ?? 0 }
+    let sum = numbers.dropFirst().enumerated().reduce(UInt64(0)) { $0 &+ $1.element << (8 * $1.offset) }
+    self.init(count: Int(clamping: numbers[0]), sum: sum)
+  }
+}
+
+/// What went into a model in one epoch, by all members of whichever attempts.
+public struct EpochUse: Codable, Sendable, Equatable {
   /// The epoch, from 0.
   public var epoch: Int
-  /// The steps, counted within the epoch.
-  public var steps: Range<Int>
+  /// The epoch's steps.
+  public var steps: Int
   /// The views.
   public var tally: SampleTally
-  /// The member's number.
-  public var member: Int
-  /// Its group's view.
-  public var view: Int
 
   /// A use from its parts.
-  public init(epoch: Int, steps: Range<Int>, tally: SampleTally, member: Int = 0, view: Int = 0) {
-    (self.epoch, self.steps, self.tally, self.member, self.view) = (epoch, steps, tally, member, view)
+  public init(epoch: Int, steps: Int, tally: SampleTally) {
+    (self.epoch, self.steps, self.tally) = (epoch, steps, tally)
   }
 }

@@ -25,7 +25,7 @@ final class FlatState {
   private let statistics: [StatisticsSlot]
   /// Trained values.
   let weightCount: Int
-  /// Floats of one shard's vector: gradients, statistics, then the loss.
+  /// Floats of one shard's vector: gradients, statistics, the tally of views, then the loss.
   let vectorCount: Int
 
   private(set) var optimizer: Optimizer
@@ -56,7 +56,7 @@ final class FlatState {
         StatisticsSlot(path: path, mean: end..<(end + count), variance: (end + count)..<(end + 2 * count)))
       end += 2 * count
     }
-    vectorCount = end + 1
+    vectorCount = end + SampleTally.partCount + 1
     buckets = StepBuckets(slots: slots.map(\.range), count: vectorCount)
     (self.slots, self.statistics, self.groups) = (slots, statistics, groups)
     slotOf = Dictionary(uniqueKeysWithValues: slots.indices.map { (ObjectIdentifier(slots[$0].parameter), $0) })
@@ -157,8 +157,8 @@ final class FlatState {
   }
 }
 
-/// One shard's numbers: gradients in the order of the parameters, batch statistics, the loss. Memory that does not move,
-/// as it is sent while it is filled.
+/// One shard's numbers: gradients in the order of the parameters, batch statistics, the tally of views, the loss. Memory
+/// that does not move, as it is sent while it is filled.
 ///
 /// - Thread: filled by the thread that computes the shard; what is final is read by the one that adds up.
 final class ShardVector: @unchecked Sendable {
@@ -180,6 +180,15 @@ final class ShardVector: @unchecked Sendable {
   fileprivate func begin(behind weights: Int) {
     UnsafeMutableBufferPointer(rebasing: values[weights...]).update(repeating: 0)
     for slot in isPlaced.indices { (isPlaced[slot], isFinal[slot]) = (false, false) }
+  }
+
+  /// Which views went in.
+  var tally: SampleTally {
+    get { SampleTally(parts: values.dropLast().suffix(SampleTally.partCount)) }
+    set {
+      let first = values.count - 1 - SampleTally.partCount
+      for (index, part) in newValue.parts.enumerated() { values[first + index] = part }
+    }
   }
 
   /// The shard's loss: the last number.

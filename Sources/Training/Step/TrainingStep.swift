@@ -60,6 +60,8 @@ public struct StepReport: Sendable, Equatable {
   public let loss: Double
   /// Length of the gradient before clipping.
   public let gradientNorm: Double
+  /// The views of all shards, by whichever members: added up as the gradient is.
+  public let used: SampleTally
 }
 
 /// One training step under the numeric contract: a batch is split into V logical shards by position; each shard runs
@@ -120,6 +122,7 @@ public final class TrainingStep {
     if let reducer, reducer.hasChanged { throw GroupChanged() }
     let (own, begin) = (ownShards, now())
     let vectors = (0..<max(1, own.count)).map { _ in state.takeVector() }
+    vectors[0].tally = batch.used
     let gate = BucketGate(state.buckets, shards: own.count)
     let reduction = StepReduction(
       state.buckets, gate, vectors: vectors, own: own, shards: settings.logicalShards,
@@ -135,7 +138,7 @@ public final class TrainingStep {
     var times = try reduction.finish()
     // Everything outside the shards gives the same bits for any number of threads.
     let norm = ComputeThreads.with(allThreads) { state.gradientNorm(total) }
-    let report = StepReport(loss: Double(total.loss), gradientNorm: norm)
+    let report = StepReport(loss: Double(total.loss), gradientNorm: norm, used: total.tally)
     guard report.loss.isFinite && report.gradientNorm.isFinite else {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
     }

@@ -8,9 +8,9 @@ struct AuditCommand: ParsableCommand {
     commandName: "audit",
     abstract: "Check from a run's ledger that every sample of every epoch was used exactly once.",
     discussion: """
-      Workers say which samples each member of each attempt used, as counts and sums of hashes; the plan follows anew from \
-      folds, labels and settings. Work of lost attempts that was done again is shown as superseded. Ends with 1 if anything \
-      is wrong.
+      What goes into a model is counted as its gradients are added up, as a number of views and a sum of hashes, and goes \
+      with the model through checkpoints and from worker to worker; the plan follows anew from folds, labels and settings. \
+      Ends with 1 if anything is wrong.
 
       EXAMPLE
         unmask audit runs/quickstart
@@ -30,15 +30,15 @@ struct AuditCommand: ParsableCommand {
       let width = max(5, audit.entries.map(\.model.count).max() ?? 0)
       func row(_ fields: [String]) -> String {
         fields[0].padding(toLength: width, withPad: " ", startingAt: 0)
-          + fields[1...5].map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined() + "  " + fields[6]
+          + fields[1...3].map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined() + "  " + fields[4]
       }
-      print(row(["model", "fold", "epochs", "views", "attempts", "superseded", "each view once"]))
+      print(row(["model", "fold", "epochs", "views", "each view once"]))
       for entry in audit.entries {
         print(
           row(
             [
-              entry.model, "\(entry.fold)", "\(entry.epochs)", "\(entry.views)", "\(entry.attempts)",
-              "\(entry.superseded)", entry.problems.isEmpty ? "yes" : "NO: " + entry.problems.joined(separator: "; "),
+              entry.model, "\(entry.fold)", "\(entry.epochs)", "\(entry.views)",
+              entry.problems.isEmpty ? "yes" : "NO: " + entry.problems.joined(separator: "; "),
             ]))
       }
       print(audit.sentence)

@@ -1,3 +1,4 @@
+internal import Files
 public import Foundation
 
 // Datasets: layouts, statistics, folds, leak report, sampling plans: everything known of samples before their content
@@ -165,7 +166,7 @@ public struct DataRoots: Sendable {
     let names = sources.map(\.name)
     if let unknown = overrides.keys.sorted().first(where: { !names.contains($0) }) {
       throw DatasetError(
-        "data set \"\(unknown)\"", "the experiment has no data of that name; it has \(names.joined(separator: ", "))")
+        "data set \"\(unknown)\"", "the experiment has no data of that name; \(suggestion(unknown, among: names))")
     }
     folders = [:]
     for source in sources {

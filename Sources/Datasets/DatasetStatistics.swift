@@ -10,6 +10,38 @@ public struct DatasetStatistics: Codable, Sendable {
     case severe = "SEVERE"
     /// Only one class.
     case oneClass = "ONE CLASS"
+
+    /// The verdict on classes of these counts.
+    public init(_ counts: ClassCounts) {
+      let ratio = Self.ratio(counts)
+      self = ratio.map { $0 < 3 ? .good : $0 <= 5 ? .moderate : .severe } ?? .oneClass
+    }
+
+    /// Larger to smaller class; nil with one class.
+    static func ratio(_ counts: ClassCounts) -> Double? {
+      counts.smaller == 0 ? nil : Double(counts.larger) / Double(counts.smaller)
+    }
+
+    /// The ratio for people: `10.0:1`, or `one class`.
+    static func ratioText(_ counts: ClassCounts) -> String {
+      ratio(counts).map { "\(oneDecimal($0)):1" } ?? "one class"
+    }
+
+    // Without Foundation's locale-aware formatting: 10.0, not 10 or 10,0.
+    static func oneDecimal(_ value: Double) -> String {
+      let tenths = Int((value * 10).rounded())
+      return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    /// The ratios that it stands for, as the end of a sentence.
+    var range: String {
+      switch self {
+      case .good: "below 3:1"
+      case .moderate: "between 3:1 and 5:1"
+      case .severe: "above 5:1"
+      case .oneClass: "no ratio"
+      }
+    }
   }
 
   /// The classes of one modality.
@@ -32,20 +64,13 @@ public struct DatasetStatistics: Codable, Sendable {
     /// The balance of these counts; `title` begins the line, by default the modality or "Samples".
     public init(_ modality: Modality? = nil, _ counts: ClassCounts, title: String? = nil) {
       (self.modality, self.counts) = (modality, counts)
-      let ratio = counts.smaller == 0 ? nil : Double(counts.larger) / Double(counts.smaller)
-      self.ratio = ratio
-      verdict = ratio.map { $0 < 3 ? .good : $0 <= 5 ? .moderate : .severe } ?? .oneClass
-      ratioText = ratio.map { "\(Self.oneDecimal($0)):1" } ?? "one class"
+      ratio = Verdict.ratio(counts)
+      verdict = Verdict(counts)
+      ratioText = Verdict.ratioText(counts)
       let shown = "(\(ratioText))"
       line =
         "\(title ?? modality?.title ?? "Samples"): real \(counts.real), fake \(counts.fake) \(shown) \(verdict.rawValue)"
       advice = Self.advice(modality, counts, verdict)
-    }
-
-    // Without Foundation's locale-aware formatting: 10.0, not 10 or 10,0.
-    private static func oneDecimal(_ value: Double) -> String {
-      let tenths = Int((value * 10).rounded())
-      return "\(tenths / 10).\(tenths % 10)"
     }
 
     // Published sets below 3:1 in this modality's own labels, the most equal first.
@@ -57,7 +82,7 @@ public struct DatasetStatistics: Codable, Sendable {
       }.sorted { ($0.ratio, $0.layout.name) < ($1.ratio, $1.layout.name) }
       var names: [String] = []
       for set in known where !names.contains(where: { $0.hasPrefix(set.layout.name) }) {
-        names.append("\(set.layout.name) (\(oneDecimal(set.ratio)):1, \(set.layout.description.size))")
+        names.append("\(set.layout.name) (\(Verdict.oneDecimal(set.ratio)):1, \(set.layout.description.size))")
       }
       return names.prefix(3).joined(separator: ", ")
     }
@@ -69,15 +94,12 @@ public struct DatasetStatistics: Codable, Sendable {
       let first =
         "first add \(rarer) samples, best from a set that is balanced itself: \(balancedSets(modality)) "
         + "(`unmask datasets describe NAME` says what it is and where to ask); then"
+      let auto = "balance: auto, which \(BalanceSettings.automatic(for: counts)); \(answer), so judge by AUC and EER"
       switch verdict {
       case .good: return "train as it is"
-      case .moderate where 3 * counts.smaller == counts.larger:
-        return "use balance: {class_weights: balanced}; \(answer), so judge by AUC and EER before accuracy"
-      case .moderate:
-        return "\(first) balance: {class_weights: balanced}; \(answer), so judge by AUC and EER before accuracy"
-      case .severe:
-        return
-          "\(first) balance: {loss: focal, class_weights: balanced}; \(answer), so judge by AUC and EER, not by accuracy"
+      case .moderate where 3 * counts.smaller == counts.larger: return "use \(auto) before accuracy"
+      case .moderate: return "\(first) \(auto) before accuracy"
+      case .severe: return "\(first) \(auto), not by accuracy"
       case .oneClass:
         return "no \(modality?.rawValue ?? "") model can be trained or judged on it: add samples of the other class"
           .replacing("  ", with: " ")

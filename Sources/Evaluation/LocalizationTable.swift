@@ -3,16 +3,18 @@ public import Foundation
 
 /// Reading of what is fake in recordings, and of what a detector proposes.
 extension LocalizedRecording {
-  /// Reads a manifest (columns path, sample or id; `intervals` as `start-end;start-end` in seconds) and tables of proposals
+  /// Reads a manifest (columns path, sample or id; `intervals`, or the column of another name, as `start-end;start-end` in seconds) and tables of proposals
   /// (columns sample, score, start, end), whose order is kept. Recordings without proposals count with their labels.
   ///
   /// - Throws: `FileProblem` or `EvaluationError` naming the line.
-  public static func read(manifest url: URL, proposals files: [URL]) throws -> [LocalizedRecording] {
+  public static func read(
+    manifest url: URL, intervals column: String = "intervals", proposals files: [URL]
+  ) throws -> [LocalizedRecording] {
     let manifest = try CSVReader(contentsOf: url)
     let name =
       try ["sample", "path", "id"].lazy.compactMap(manifest.header.firstIndex(of:)).first
       ?? manifest.column("sample")
-    let intervals = try manifest.column("intervals")
+    let intervals = try manifest.column(column)
     var positions: [String: Int] = [:]
     var recordings: [LocalizedRecording] = []
     try manifest.forEachRow { line, fields in

@@ -150,6 +150,8 @@ public struct ScoreEvaluation: Sendable, Encodable {
     let folds = Set(tests.map { rows[$0].fold }).sorted()
     let probabilities = folds.allSatisfy { parts[$0]!.test.scores.allSatisfy { 0...1 ~= $0 } }
     let standard = probabilities ? 0.5 : 0.0
+    // A number is nobody's choice: it needs no validation rows.
+    let given: Double? = if case .fixed(let value) = rule { value } else { nil }
 
     var notes: [String] = []
     var chosen: [FoldThreshold] = []
@@ -162,9 +164,11 @@ public struct ScoreEvaluation: Sendable, Encodable {
       let basis =
         !part.validation.scores.isEmpty
         ? RankedScores(scores: part.validation.scores, fake: part.validation.fake) : oracle ? tested : nil
-      let choice = basis?.threshold(by: rule)
-      let origin = choice == nil ? "default" : part.validation.scores.isEmpty ? "test (oracle)" : "validation"
-      let threshold = choice?.operatingPoint ?? standard
+      let choice = given == nil ? basis?.threshold(by: rule) : nil
+      let origin =
+        given != nil
+        ? "given" : choice == nil ? "default" : part.validation.scores.isEmpty ? "test (oracle)" : "validation"
+      let threshold = given ?? choice?.operatingPoint ?? standard
       chosen.append(FoldThreshold(fold: fold, threshold: threshold, chosenOn: origin))
       let confusion = tested.confusion(at: threshold)
       sum += confusion
@@ -185,7 +189,7 @@ public struct ScoreEvaluation: Sendable, Encodable {
       Band(
         errorRate: $0, bands: bands, outcome: outcome, coverage: outcome.coverage, accuracy: outcome.accuracy)
     }
-    if chosen.contains(where: { $0.chosenOn == "default" }), rule != .fixed(standard) {
+    if chosen.contains(where: { $0.chosenOn == "default" }) {
       notes.append("no validation rows to choose a threshold on: decisions are at \(standard)")
     }
     if chosen.contains(where: { $0.chosenOn == "test (oracle)" }) {

@@ -114,14 +114,14 @@ public enum ScoreFile {
     for (ours, theirs) in mapping.names.sorted(by: { $0.key < $1.key }) {
       guard columns.contains(ours) || ours == frameColumn else {
         throw EvaluationError(
-          "there is no score column \"\(ours)\" to map \"\(theirs)\" to; the columns are "
-            + (columns + [frameColumn]).joined(separator: ", "))
+          "there is no score column \"\(ours)\" to map \"\(theirs)\" to; "
+            + suggestion(ours, among: columns + [frameColumn]))
       }
       _ = try table.column(theirs)
     }
     let position = { (column: String) in table.header.firstIndex(of: mapping.names[column] ?? column) }
-    let label = try table.column(mapping.names["label"] ?? "label")
-    let score = try table.column(mapping.names["score"] ?? "score")
+    let label = try needed("label", of: table, name, mapping)
+    let score = try needed("score", of: table, name, mapping)
     let (sample, dataset, fold, part) = (position("sample"), position("dataset"), position("fold"), position("part"))
     let (type, modelColumn, logitColumn) = (position("type"), position("model"), position("logit"))
     let (reason, frame) = (position("reason"), position(frameColumn))
@@ -134,7 +134,7 @@ public enum ScoreFile {
       func fail(_ what: String) -> EvaluationError { EvaluationError("\(name):\(line): \(what)") }
       func number(_ column: Int?, _ what: String) throws -> Double? {
         guard let column, !fields.isEmpty(column) else { return nil }
-        guard let value = fields.number(column), !value.isNaN else {
+        guard let value = fields.number(column) ?? Double(fields[column].trimmed), !value.isNaN else {
           throw fail(
             "\(what) \"\(fields[column])\" is not a number; leave it empty and give a reason where there is none")
         }
@@ -157,6 +157,8 @@ public enum ScoreFile {
         truth = .fake
       } else if fields.equals(label, "real") {
         truth = .real
+      } else if let known = Truth(word: String(fields[label].trimmed)) {
+        truth = known
       } else {
         throw fail("label \"\(fields[label])\" is neither real nor fake; say which one is fake with --fake-label")
       }
@@ -195,6 +197,29 @@ public enum ScoreFile {
     return rows
   }
 
+  /// The position of a column without which there is nothing to evaluate.
+  private static func needed(
+    _ column: String, of table: CSVReader, _ name: String, _ mapping: Mapping
+  ) throws -> Int {
+    if mapping.names[column] != nil || table.header.contains(column) {
+      return try table.column(mapping.names[column] ?? column)
+    }
+    let header = table.header
+    let advice: String
+    if header.count == 1, let mark = header[0].first(where: { $0 == ";" || $0 == "\t" }) {
+      advice = "the columns are parted by \(mark == ";" ? "semicolons" : "tabs"); part them by commas"
+    } else if header.contains(where: { Double($0) != nil }) {
+      advice =
+        "the first line, \(header.joined(separator: ",")), is a row already; write a header line before it, "
+        + "such as sample,label,score"
+    } else {
+      advice =
+        "the columns are \(header.joined(separator: ", ")); say which it is with --column \(column)="
+        + (nearest(column, among: header) ?? "NAME")
+    }
+    throw EvaluationError("\(name): column \"\(column)\" is missing; \(advice)")
+  }
+
   /// A text that is made anew only when it changes.
   private struct LastText {
     private var last = ""
@@ -224,5 +249,27 @@ public enum ScoreFile {
   /// - Throws: `FileProblem`.
   public static func write(_ rows: [ScoreRow], to url: URL) throws {
     try writeAtomically(text(rows), to: url)
+  }
+}
+
+extension Truth {
+  /// A label as the field writes it, by word and in any case; never a number, which means different things to different
+  /// sets. Nil for any other.
+  public init?(word: String) {
+    switch word.lowercased() {
+    case "real", "bonafide", "bona-fide", "genuine": self = .real
+    case "fake", "spoof": self = .fake
+    default: return nil
+    }
+  }
+}
+
+extension String {
+  /// Without spaces at either end.
+  fileprivate var trimmed: Substring {
+    var text = self[...]
+    while text.first?.isWhitespace == true { text.removeFirst() }
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return text
   }
 }

@@ -1,3 +1,4 @@
+internal import Files
 import Foundation
 
 /// How the decision threshold is chosen on validation scores.
@@ -19,7 +20,7 @@ public enum ThresholdRule: Sendable, Hashable {
 
   /// Reads `f1`, `youden`, `balanced-accuracy`, `eer`, `fpr:0.01`, `cost:MISS:FALSE-ALARM[:PREVALENCE]`, or a number.
   ///
-  /// - Throws: `EvaluationError` listing these.
+  /// - Throws: `EvaluationError` naming the nearest rule, or the numbers that a rule wants.
   public init(_ text: String) throws {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let numbers = parts.dropFirst().map { Double($0) ?? .nan }
@@ -34,12 +35,23 @@ public enum ThresholdRule: Sendable, Hashable {
     case ("cost", 3) where numbers.allSatisfy({ $0 > 0 }) && numbers[2] < 1:
       self = .cost(miss: numbers[0], falseAlarm: numbers[1], prevalence: numbers[2])
     case (let number, 0) where Double(number)?.isFinite == true: self = .fixed(Double(number)!)
-    default:
+    case (let name, _) where Self.names.contains(name):
+      let wanted =
+        switch name {
+        case "fpr": "a rate from 0 to 1, such as fpr:0.01"
+        case "cost":
+          "positive numbers, cost:MISS:FALSE-ALARM or cost:MISS:FALSE-ALARM:PREVALENCE, such as cost:10:1:0.05"
+        default: "no number"
+        }
+      throw EvaluationError("threshold rule \"\(text)\": \(name) takes \(wanted)")
+    case (let name, _):
       throw EvaluationError(
-        "threshold rule \"\(text)\" is not known; use f1, youden, balanced-accuracy, eer, fpr:RATE, "
-          + "cost:MISS:FALSE-ALARM[:PREVALENCE] or a number")
+        "threshold rule \"\(text)\" is unknown; \(suggestion(name, among: Self.names)), or write a number such as 0.5")
     }
   }
+
+  /// The words that rules begin with.
+  public static let names = ["f1", "youden", "balanced-accuracy", "eer", "fpr", "cost"]
 
   /// The form that `init(_:)` reads.
   public var text: String {

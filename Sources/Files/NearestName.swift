@@ -1,14 +1,21 @@
 /// The candidate with the fewest edits from `name`, if it is near enough to be what was meant.
-public func nearest(_ name: String, among candidates: [String]) -> String? {
-  let ranked = candidates.map { ($0, editDistance(name.lowercased(), $0.lowercased())) }
-  guard let best = ranked.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
-  return best.1 <= max(2, name.count / 2) ? best.0 : nil
+public func nearest(_ name: String, among candidates: [String]) -> String? { allNearest(name, among: candidates).first }
+
+/// "did you mean …?" with the nearest names, or the list of what is valid.
+public func suggestion(_ name: String, among candidates: [String]) -> String {
+  let near = allNearest(name, among: candidates).prefix(3).map { "\"\($0)\"" }
+  guard !near.isEmpty else { return "valid are \(candidates.sorted().joined(separator: ", "))" }
+  return "did you mean \(near.joined(separator: " or "))?"
 }
 
-/// "; did you mean …?" or the list of what is valid.
-public func suggestion(_ name: String, among candidates: [String]) -> String {
-  if let near = nearest(name, among: candidates) { return "did you mean \"\(near)\"?" }
-  return "valid are \(candidates.sorted().joined(separator: ", "))"
+/// All candidates that share the fewest edits, or, where even these are too many to be what was meant, those that have the
+/// name in them; sorted.
+private func allNearest(_ name: String, among candidates: [String]) -> [String] {
+  let ranked = candidates.map { (name: $0, edits: editDistance(name.lowercased(), $0.lowercased())) }
+  guard let fewest = ranked.map(\.edits).min(), fewest <= max(2, name.count / 2) else {
+    return name.count < 3 ? [] : candidates.filter { $0.lowercased().contains(name.lowercased()) }.sorted()
+  }
+  return ranked.filter { $0.edits == fewest }.map(\.name).sorted()
 }
 
 /// Levenshtein distance with adjacent transpositions.

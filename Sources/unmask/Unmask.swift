@@ -30,7 +30,8 @@ struct Unmask: ParsableCommand {
       CommandGroup(name: "Know", subcommands: [ModelsCommand.self, BenchmarkCommand.self]),
     ])
 
-  /// Ends with 0 (done), 1 (failed; one sentence says what and what to do) or 2 (bad usage).
+  /// Ends with 0 (done), 1 (failed; one sentence says what and what to do), 2 (bad usage), or 3 (a partial data set, of
+  /// `datasets verify`).
   static func main() {
     do {
       var command = try parseAsRoot()

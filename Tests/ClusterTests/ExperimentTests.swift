@@ -94,7 +94,7 @@ import Training
   @Test func `refuse weights and tuning where they make no sense`() {
     #expect(problem("{name: a, architecture: audio-cnn, weights: w}").contains("reads no weights"))
     #expect(problem("{name: a, architecture: dinov2-small, tune: frozen}").contains("needs outside weights"))
-    #expect(problem("{name: a, architecture: dinov2-small, weights: w, tune: half}").contains("none of full, frozen"))
+    #expect(problem("{name: a, architecture: dinov2-small, weights: w, tune: half}").contains("\"half\" is unknown"))
     #expect(problem("{name: a, architecture: audio-cnn, train: {dropout: much}}").contains("auto or a number"))
     #expect(
       problem("{name: a, architecture: audio-cnn, train: {ema: 1}}").contains("train.ema is 1.0, but must be 0 (off)"))
@@ -132,7 +132,8 @@ import Training
   }
 
   @Test(arguments: [
-    ("{rule: f2}", "threshold.rule: \"f2\" is unknown"), ("{calibration: plat}", "did you mean \"platt\"?"),
+    ("{rule: f2}", "threshold.rule: threshold rule \"f2\" is unknown; did you mean \"f1\"?"),
+    ("{calibration: plat}", "did you mean \"platt\"?"),
     ("{rule: cost, cost_miss: 0}", "threshold.cost_miss"), ("{undecided: 0.6}", "threshold.undecided"),
     ("{rule: fpr, fpr: 2}", "threshold.fpr"), ("{prevalance: 0.1}", "\"prevalence\""),
   ])

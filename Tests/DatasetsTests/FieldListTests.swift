@@ -72,6 +72,10 @@ struct `real label lists` {
     let challenge = try read("dfdc")
     #expect(counts(challenge, "test") == ClassCounts(real: 2500, fake: 2500))
     #expect(counts(challenge, "train") == ClassCounts(fake: 6))
+    func changed(_ column: Int, _ kind: String) -> Int { challenge.samples.count { $0.extra[column] == kind } }
+    #expect(challenge.extraColumns == ["part", "augmenter", "distractor"])
+    #expect(challenge.samples.count { !$0.extra[1].isEmpty } == 3540 && changed(1, "resolution_change") == 366)
+    #expect(challenge.samples.count { !$0.extra[2].isEmpty } == 1423 && changed(1, "no_audio") == 306)
     for part in ["train", "val", "test"] { try copy("ffpp/\(part).json", "splits/\(part).json") }
     // Every video that the lists name, of two methods, as empty files.
     for part in ["train", "val", "test"] {

@@ -76,16 +76,26 @@ import Testing
   @Test func `one group that holds nearly everything is said`() throws {
     var samples = data.samples
     for index in 0..<50 { samples[index].source = "everybody" }
-    for index in samples.indices { samples[index].split = index % 3 == 0 ? "test" : "train" }
+    for index in samples.indices { samples[index].split = index < 50 ? "train" : "test" }
     let tied = Dataset(samples: samples)
     let notes = try FoldPlan(tied, FoldSettings(), seed: 1).notes(of: tied)
-    #expect(notes[0].contains("\"everybody\" holds 50 of 60 samples (83%)") && notes[0].contains("--protocol official"))
+    #expect(
+      notes[0].contains("\"everybody\" holds 50 of 60 samples (83%)")
+        && notes[0].contains("The field takes the published parts (--protocol official"))
     #expect(notes[0].contains("--group identity") && notes[0].contains("30 groups"))
     #expect(try FoldPlan(data, FoldSettings(), seed: 1).notes(of: data).isEmpty)
+    // Published parts that leak are not offered: the note says what they share.
+    samples[55].source = "everybody"
+    let leaking = Dataset(samples: samples)
+    let note = try FoldPlan(leaking, FoldSettings(), seed: 1).notes(of: leaking)[0]
+    #expect(note.contains("The field divides by the first person alone") && !note.contains("takes the published parts"))
+    #expect(
+      note.contains(
+        "(--protocol official) are no way out: 1 of 10 test samples of fold 0 share a group, a person, a source"))
     // And too few groups offer the same.
     for index in samples.indices { samples[index].source = "everybody" }
     #expect { try FoldPlan(Dataset(samples: samples), FoldSettings(), seed: 1) } throws: {
-      "\($0)".contains("form only 1 groups") && "\($0)".contains("--group identity")
+      "\($0)".contains("form only 1 group ") && "\($0)".contains("--group identity")
     }
   }
 

@@ -163,10 +163,15 @@ import Testing
     #expect(
       try recognised() == "dfdc" && samples["test/x.mp4"]?.label == .fake && samples["test/y.mp4"]?.label == .real)
     #expect(samples["dfdc_train_part_0/a.mp4"]?.source == "b.mp4" && samples["dfdc_train_part_0/a.mp4"]?.label == .fake)
-    #expect(try SampleGroups(Dataset(samples: Array(samples.values), extraColumns: ["p"]), rule: "auto").count == 4)
+    let columns = ["part", "augmenter", "distractor"]
+    #expect(try SampleGroups(Dataset(samples: Array(samples.values), extraColumns: columns), rule: "auto").count == 4)
     try FileManager.default.removeItem(at: folder.url.appendingPathComponent("test/labels.csv"))
-    try folder.write("test/metadata.json", #"{"z.mp4": {"augmentations": {"augmenter": {}}, "is_fake": 1}}"#)
-    #expect(try read("dfdc")["test/z.mp4"]?.label == .fake)
+    try folder.write(
+      "test/metadata.json",
+      #"{"z.mp4": {"augmentations": {"augmenter": {"rotate": {"angle": 3}, "blur": {}}, "distractor": {}}, "is_fake": 1}}"#
+    )
+    let changed = try #require(try read("dfdc")["test/z.mp4"])
+    #expect(changed.label == .fake && changed.extra == ["", "blur;rotate", ""])
   }
 
   @Test func `DeeperForensics has no real class of its own`() throws {
@@ -262,14 +267,15 @@ import Testing
       "val_metadata.json",
       #"""
       [{"file": "id00012/abc/00130/real.mp4", "original": null, "split": "val", "modify_type": "real", "fake_segments": []},
-       {"file": "id00012/abc/00130/fake_video_fake_audio.mp4", "original": "id00012/abc/00130/real.mp4", "split": "val", "modify_type": "both-modified", "audio_model": "vits", "fake_segments": [[0.5, 0.9]]},
+       {"file": "id00012/abc/00130/fake_video_fake_audio.mp4", "original": "id00012/abc/00130/real.mp4", "split": "val", "modify_type": "both-modified", "audio_model": "vits", "fake_segments": [[0.5, 0.9]], "audio_fake_segments": [[0.5, 0.9]], "visual_fake_segments": [[0.5, 0.8], [1, 1.5]]},
        {"file": "id00017/x/00001/real_video_fake_audio.mp4", "original": null, "split": "val", "modify_type": "audio_modified"}]
       """#)
     let samples = try read("av-deepfake1m")
     let both = try #require(samples["val/id00012/abc/00130/fake_video_fake_audio.mp4"])
     #expect(both.audioLabel == .fake && both.visualLabel == .fake && both.type == "both_modified")
     #expect(
-      both.identity == "@voxceleb2/id00012" && both.extra == ["vits", "1M"] && both.intervals.count == 1
+      both.identity == "@voxceleb2/id00012" && both.extra == ["vits", "1M", "0.5-0.9", "0.5-0.8;1.0-1.5"]
+        && both.intervals.count == 1
         && both.split == "validation")
     #expect(samples["val/id00017/x/00001/real_video_fake_audio.mp4"]?.visualLabel == .real)
   }

@@ -102,7 +102,7 @@ import Testing
     let found = try PublishedCounts.compare(data, with: ASVspoof2019().description)
     #expect(
       found.map(\.line) == [
-        "train: published real 2580, fake 22800; here real 2579, fake 22800 of real 2580, fake 22800 listed: 1 samples missing",
+        "train: published real 2580, fake 22800; here real 2579, fake 22800 of real 2580, fake 22800 listed: 1 sample missing",
         "validation: published real 2548, fake 22296; here real 2548, fake 22290: 6 samples missing",
         "test: published real 7355, fake 63882; here real 0, fake 0: 71237 samples missing",
       ])
@@ -127,6 +127,67 @@ import Testing
     }
     let wild = try Dataset(reading: DataSource(name: "w", layout: "wilddeepfake", path: faces.url.path))
     #expect(try PublishedCounts.compare(wild, with: WildDeepfake().description)[0].have == ClassCounts(real: 2))
+  }
+
+  private func check(_ layout: String) throws -> FileCheck {
+    let data = try Dataset(reading: source(layout))
+    var scan = ScanOptions()
+    scan.probesContent = false
+    return try FileCheck(
+      data.scanned(try DataRoots([source(layout)]), scan), root: folder.url,
+      layout: DatasetLayouts.named(layout, at: folder.url))
+  }
+
+  @Test func `a set without lists is partial by what its authors state, and may lack later additions`() throws {
+    for number in 0..<1000 {
+      let id = String(repeating: "0", count: 3 - "\(number)".count) + "\(number)"
+      try folder.write("original_sequences/youtube/c23/videos/\(id).mp4", id)
+      for method in ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"] {
+        try folder.write("manipulated_sequences/\(method)/c23/videos/\(id)_000.mp4", method + id)
+      }
+    }
+    let ids = (0..<140).map { String(format: "%03d", $0) }
+    let pairs = stride(from: 0, to: 140, by: 2).map { "[\"\(ids[$0])\",\"\(ids[$0 + 1])\"]" }
+    try folder.write("splits/test.json", "[\(pairs.joined(separator: ","))]")
+    // The pairs' own fakes are a_b and b_a.
+    for method in ["Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"] {
+      let videos = folder.url.appending(path: "manipulated_sequences/\(method)/c23/videos")
+      for (place, id) in ids.enumerated() where place != 1 {
+        try FileManager.default.moveItem(
+          at: videos.appending(path: "\(id)_000.mp4"), to: videos.appending(path: "\(id)_\(ids[place ^ 1]).mp4"))
+      }
+    }
+    #expect(try check("faceforensics").verdict == .complete)
+    let video = folder.url.appending(path: "manipulated_sequences/FaceSwap/c23/videos/999_000.mp4")
+    try FileManager.default.removeItem(at: video)
+    let partial = try check("faceforensics")
+    #expect(partial.verdict == .partial && partial.reason == "1 published part not whole (FaceSwap, c23)")
+    // Something of an addition is compared with all of it.
+    try folder.write("manipulated_sequences/FaceShifter/c23/videos/071_054.mp4", "x")
+    #expect(try check("faceforensics").published.contains { $0.part == "FaceShifter, c23" && $0.missing == 999 })
+    // The same bytes under both labels are wrong, however many there are.
+    try folder.write("original_sequences/youtube/c23/videos/071.mp4", "x")
+    #expect(try check("faceforensics").verdict == .faulty)
+  }
+
+  @Test(arguments: DatasetLayouts.official.map(\.name))
+  func `one sample of a set that states its counts is a partial copy of it`(name: String) throws {
+    let layout = DatasetLayouts.official.first { $0.name == name }!
+    let columns = Set(layout.description.published.flatMap { ($0.columns ?? [:]).keys + [$0.each].compactMap(\.self) })
+      .subtracting(["split", "type", "label"]).sorted()
+    var sample = Sample(id: "a.mp4", dataset: "d", label: .fake)
+    sample.extra = columns.map { _ in "x" }
+    var data = Dataset(samples: [sample], extraColumns: columns)
+    let folder = try TemporaryFolder()
+    func verdict() throws -> FileCheck.Verdict {
+      try FileCheck(data, root: folder.url, layout: layout).verdict
+    }
+    // Sets of which nothing is stated for what a copy can have are judged by their lists.
+    let isStated = layout.description.published.contains { $0.columns != nil && !$0.isAddition }
+    #expect(isStated || ["av-deepfake1m", "fake-or-real"].contains(name))
+    #expect(try verdict() == (isStated ? .partial : .complete))
+    data.samples[0].problem = "the file is empty"
+    #expect(try verdict() == .faulty)
   }
 
   @Test(arguments: DatasetLayouts.official.map(\.name))

@@ -16,7 +16,7 @@ import Testing
     #expect(Balance(.audio, ClassCounts(real: real, fake: fake)).line == line)
   }
 
-  @Test func `advise what to do`() {
+  @Test func `advise what to do`() throws {
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("first add fake samples"))
     // Balanced sets come first when a ratio exceeds 3:1, each with its own ratio and size, and where to read on.
     for counts in [ClassCounts(real: 25000, fake: 2500), ClassCounts(real: 100, fake: 301)] {
@@ -27,7 +27,13 @@ import Testing
     #expect(Balance(.image, ClassCounts(real: 1, fake: 9)).advice.contains("140k-faces (1.0:1, about 4 GB)"))
     #expect(!Balance(.audio, ClassCounts(real: 100, fake: 300)).advice.contains("first add"))
     #expect(Balance(.audio, ClassCounts(real: 25000, fake: 2500)).advice.contains("right for 90.9% of the samples"))
-    #expect(Balance(nil, ClassCounts(real: 1, fake: 4)).advice.contains("class_weights: balanced"))
+    // What auto does is said here as training will say it.
+    for counts in [ClassCounts(real: 1, fake: 4), ClassCounts(real: 100, fake: 300), ClassCounts(real: 600, fake: 100)]
+    {
+      let reason = try #require(BalanceSettings(strategy: .auto).resolved(for: counts).reason)
+      let clause = try #require(reason.wholeMatch(of: /auto (takes .*), as .*/)?.1)
+      #expect(Balance(nil, counts).advice.contains("balance: auto, which \(clause); "))
+    }
     #expect(Balance(.video, ClassCounts(real: 0, fake: 4)).advice.contains("no video model"))
   }
 

@@ -115,6 +115,51 @@ import Testing
     #expect(said.contains("listening"), "it did not go on: \(said)")
   }
 
+  @Test func `misspelt words name the nearest one wherever they stand`() throws {
+    let score = try scratch.write("label,score\nreal,0.1\nfake,0.9\n", to: "s.csv").path
+    for (arguments, near) in [
+      (["datasets", "describe", "asvspof5"], "\"asvspoof5\""),
+      (["datasets", "verify", "celebdf", "/"], "\"celeb-df\""),
+      (["datasets", "stats", "--layout", "manifst", "/"], "\"manifest\""),
+      (["datasets", "folds", "--protocol", "k-fld", "/"], "\"k-fold\""),
+      (["datasets", "subset", "/", "--modality", "adio", "--output", "/x.csv"], "\"audio\""),
+      (["evaluate", score, "--threshold", "yuden"], "\"youden\""),
+      (["evaluate", score, "--threshold", "fpr"], "fpr:0.01"),
+      (["evaluate", score, "--aggregate", "men"], "\"mean\""),
+      (["evaluate", score, "--column", "lable=y"], "\"label\""),
+      (["sample", "/nowhere", "--plant", "identity-leek"], "\"identity-leak\""),
+    ] {
+      let outcome = try Program.run(arguments)
+      #expect(
+        outcome.status != 0 && outcome.errors.contains("did you mean") != near.contains(":")
+          && outcome.errors.contains(near), "\(arguments): \(outcome.errors)")
+    }
+    for (body, near) in [
+      ("folds: {protocol: k-fld}", "\"k-fold\""), ("threshold: {rule: yuden}", "\"youden\""),
+      ("fusion: [{name: f, rule: men}]", "\"mean\""), ("balance: {class_weights: balancd}", "\"balanced\""),
+      ("balance: ato", "\"auto\""),
+    ] {
+      expect(try coordinate(experiment(body)), status: 2, "did you mean", near)
+    }
+    let layout = experiment("").replacing("layout: manifest", with: "layout: asvspof5")
+    expect(try coordinate(layout), status: 2, "did you mean", "\"asvspoof5\"")
+  }
+
+  @Test func `verify tells complete, partial and faulty copies apart by its status`() throws {
+    let folder = scratch.url.appending(path: "copy")
+    try FileManager.default.copyItem(at: Self.sample, to: folder)
+    #expect(try Program.run(["datasets", "verify", folder.path]).status == 0)
+    let clips = try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "clips").path).sorted()
+    try FileManager.default.removeItem(at: folder.appending(path: "clips/\(clips[0])"))
+    let partial = try Program.run(["datasets", "verify", folder.path, "--json"])
+    expect(partial, status: 3, "a partial copy: 1 listed sample missing; the rest can be trained on")
+    #expect(partial.output.contains("\"verdict\" : \"partial\""))
+    try Data("no video".utf8).write(to: folder.appending(path: "clips/\(clips[1])"))
+    expect(
+      try Program.run(["datasets", "verify", folder.path]), status: 1,
+      "1 sample cannot be read, 1 listed sample missing")
+  }
+
   @Test func `a wrong option is bad usage`() throws {
     let outcome = try Program.run(["worker", "--coordinater", "tcp://127.0.0.1:1"])
     #expect(outcome.status == 2)

@@ -109,4 +109,29 @@ import Testing
     #expect(ac.delong.p.value == nil && ac.adjustedP == nil && ac.mcNemarP == 1)
     #expect(ab.folds != nil && result.friedman != nil)
   }
+
+  @Test func `labels are read by the field's words, and cells without the spaces around them`() throws {
+    let rows = try read(
+      "label,score\nbonafide,0.1\nSPOOF,0.9\n bona-fide , 0.2 \nfake,7e-1\n")
+    #expect(rows.map(\.label) == [.real, .fake, .real, .fake] && rows.map(\.score) == [0.1, 0.9, 0.2, 0.7])
+    #expect(throws: EvaluationError.self) { try read("label,score\n1,0.1\n") }
+  }
+
+  @Test(arguments: [
+    ("a,fake,0.45\nb,real,0.2\n", "the first line, a,fake,0.45, is a row already; write a header line"),
+    ("sample;label;score\n", "parted by semicolons; part them by commas"), ("label\tscore\n", "parted by tabs"),
+    ("Label,score\nreal,1\n", "--column label=Label"),
+    ("name,target,score\na,1,2\n", "say which it is with --column label=NAME"),
+  ])
+  func `a file without the columns says what to do`(_ text: String, _ words: String) {
+    #expect { try read(text) } throws: { "\($0)".contains(words) }
+  }
+
+  @Test func `a number is a threshold without validation rows`() throws {
+    let rows = try read("label,score\nreal,0.1\nreal,0.4\nfake,0.35\nfake,3\n")
+    let found = try ScoreEvaluation(model: "m", rows: rows, rule: .fixed(0.3), bootstrap: nil)
+    #expect(found.thresholds[0].threshold == 0.3 && found.thresholds[0].chosenOn == "given")
+    #expect(found.confusion.falsePositives == 1 && found.confusion.truePositives == 2)
+    #expect(!found.warnings.contains { $0.contains("no validation rows") })
+  }
 }

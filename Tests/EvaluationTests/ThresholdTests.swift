@@ -12,9 +12,16 @@ import Testing
     #expect(try ThresholdRule("balanced_accuracy") == .balancedAccuracy)
   }
 
-  @Test(arguments: ["f2", "fpr", "fpr:2", "cost:1", "cost:0:1", "nan", ""])
-  func `an unknown rule is refused with the ones that exist`(_ text: String) {
-    #expect { try ThresholdRule(text) } throws: { "\($0)".contains("use f1, youden") }
+  @Test(arguments: [
+    ("f2", "did you mean \"f1\"?"), ("fpr", "fpr takes a rate"), ("fpr:2", "fpr takes a rate from 0 to 1"),
+    ("cost:1", "cost takes positive numbers"), ("cost:0:1", "cost takes positive numbers"),
+    ("eer:1", "eer takes no number"),
+    ("nan", "valid are balanced-accuracy, cost, eer, f1, fpr, youden, or write a number"),
+    ("balanced", "\"balanced-accuracy\""),
+    ("", "is unknown"),
+  ])
+  func `an unknown rule names the nearest, a known one what it takes`(_ text: String, _ words: String) {
+    #expect { try ThresholdRule(text) } throws: { "\($0)".contains(words) }
   }
 
   @Test func `a false-positive limit is kept`() throws {

@@ -124,4 +124,16 @@ import Testing
   @Test func `is none where all are far`() {
     #expect(suggestion("xyz", among: names) == "valid are audio-cnn, convnext-tiny, r3d-18")
   }
+
+  @Test func `are all that are equally near`() {
+    #expect(suggestion("spoof1", among: ["spoof2", "spoof3", "other"]) == "did you mean \"spoof2\" or \"spoof3\"?")
+    #expect(suggestion("cnn", among: names) == "did you mean \"audio-cnn\"?")
+    #expect(nearest("spoof1", among: ["spoof3", "spoof2"]) == "spoof2")
+  }
+
+  @Test func `a number goes with its noun`() {
+    #expect(counted(1, "fold") == "1 fold" && counted(0, "fold") == "0 folds")
+    #expect(
+      counted(1, "identity", "identities") == "1 identity" && counted(2, "identity", "identities") == "2 identities")
+  }
 }

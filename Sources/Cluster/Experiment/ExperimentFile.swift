@@ -84,7 +84,6 @@ public enum ExperimentFile {
     "Optimizer": TrainSettings.Optimizer.allCases.map(\.rawValue),
     "Schedule": TrainSettings.Schedule.allCases.map(\.rawValue),
     "BatchNormMode": TrainSettings.BatchNormMode.allCases.map(\.rawValue),
-    "FoldProtocol": FoldProtocol.allCases.map(\.rawValue),
     "FaceMode": PrepareSettings.FaceMode.allCases.map(\.rawValue),
     "Missing": PrepareSettings.Missing.allCases.map(\.rawValue),
   ]

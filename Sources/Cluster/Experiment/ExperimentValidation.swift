@@ -18,6 +18,7 @@ extension Experiment {
     }
     guard !data.isEmpty else { throw fail("\"data\" is empty; name at least one data set") }
     guard !models.isEmpty else { throw fail("\"models\" is empty; name at least one model") }
+    for source in data { try rethrow { try DatasetLayouts.check(name: source.layout) } }
     try rethrow { try folds.validate() }
     try rethrow { try balance.validate() }
     try rethrow { try prepare.validate() }

@@ -65,11 +65,7 @@ extension Experiment {
         case "cost": chosen = .cost(miss: costMiss, falseAlarm: costFalseAlarm, prevalence: prevalence)
         case "fpr": chosen = .falsePositiveRate(falsePositiveRate)
         default:
-          do { chosen = try ThresholdRule(rule) } catch {
-            let valid = ["f1", "youden", "balanced-accuracy", "eer", "cost", "fpr"]
-            throw fail(
-              "rule", "\"\(rule)\" is unknown; \(suggestion(rule, among: valid)), or write a number such as 0.5")
-          }
+          do { chosen = try ThresholdRule(rule) } catch { throw fail("rule", "\(error)") }
         }
         if case .fixed(let value) = chosen, !(0...1).contains(value) {
           throw fail("rule", "\(value) is no probability; a fixed threshold lies between 0 and 1")

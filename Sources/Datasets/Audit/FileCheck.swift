@@ -1,7 +1,18 @@
+internal import Files
 public import Foundation
 
 /// What is there of a data set, what is missing, and what is wrong with it.
 public struct FileCheck: Encodable, Sendable {
+  /// Whether a copy is whole, and if not, whether it can be trained on. Scripts tell them apart by the exit status.
+  public enum Verdict: String, Codable, Sendable {
+    /// All that lists name, and that the authors state, is here and can be used.
+    case complete
+    /// Something is not here; the rest can be used.
+    case partial
+    /// Something that is here is wrong: a file that cannot be read, equal files with both labels, or nothing to use.
+    case faulty
+  }
+
   /// A sample and what is wrong with it.
   public struct Finding: Codable, Sendable {
     /// The sample's id.
@@ -30,8 +41,20 @@ public struct FileCheck: Encodable, Sendable {
   /// The counts beside the published ones; empty for other data.
   public let published: [PublishedCounts]
 
-  /// Whether everything is there, can be used, and is labelled once.
-  public var isComplete: Bool { missing.isEmpty && unreadable.isEmpty && conflicts.isEmpty }
+  /// What follows from all of it.
+  public let verdict: Verdict
+
+  /// Why it is not complete, as a clause; empty if it is.
+  public var reason: String {
+    let lacking = published.filter { !$0.isComplete }
+    return [
+      have == 0 ? "no sample can be used" : "",
+      unreadable.isEmpty ? "" : "\(counted(unreadable.count, "sample")) cannot be read",
+      conflicts.isEmpty ? "" : "\(counted(conflicts.count, "set")) of equal files with both labels",
+      missing.isEmpty ? "" : "\(counted(missing.count, "listed sample")) missing",
+      lacking.isEmpty ? "" : "\(counted(lacking.count, "published part")) not whole (\(lacking[0].part))",
+    ].filter { !$0.isEmpty }.joined(separator: ", ")
+  }
 
   /// Checks a scanned data set against its folder.
   ///
@@ -62,5 +85,8 @@ public struct FileCheck: Encodable, Sendable {
     (self.missing, self.unreadable, self.extra) = (missing, unreadable, extra.sorted())
     duplicates = same.map(ids)
     conflicts = same.filter { set in Set(set.map { dataset.samples[$0].label }).count > 1 }.map(ids)
+    let isFaulty = have == 0 || !unreadable.isEmpty || !conflicts.isEmpty
+    let isPartial = !missing.isEmpty || !published.allSatisfy(\.isComplete)
+    verdict = isFaulty ? .faulty : isPartial ? .partial : .complete
   }
 }

@@ -1,3 +1,5 @@
+import Files
+
 /// How many samples of a published data set are here, beside how many its authors state.
 public struct PublishedCounts: Encodable, Sendable {
   /// The part.
@@ -16,9 +18,17 @@ public struct PublishedCounts: Encodable, Sendable {
   /// How many are missing; negative where there are more than published.
   public var missing: Int { published.total - have.total }
 
+  /// Whether all that was published is here; round numbers are met by 95 %.
+  public var isComplete: Bool {
+    func enough(_ have: Int, _ published: Int) -> Bool {
+      isRounded ? Double(have) >= 0.95 * Double(published) : have >= published
+    }
+    return enough(have.real, published.real) && enough(have.fake, published.fake)
+  }
+
   /// The line for a person.
   public var line: String {
-    let what = unit == .folders ? "folders" : "samples"
+    let what = unit == .folders ? "folder" : "sample"
     let text =
       "\(part): published real \(published.real), fake \(published.fake); here real \(have.real), fake \(have.fake)"
       + (listed == have ? "" : " of real \(listed.real), fake \(listed.fake) listed")
@@ -27,12 +37,12 @@ public struct PublishedCounts: Encodable, Sendable {
     let extra = max(0, have.real - published.real) + max(0, have.fake - published.fake)
     let lacking = max(0, published.real - have.real) + max(0, published.fake - have.fake)
     return text + ": "
-      + [lacking > 0 ? "\(lacking) \(what) missing" : "", extra > 0 ? "\(extra) more than published" : ""]
+      + [lacking > 0 ? "\(counted(lacking, what)) missing" : "", extra > 0 ? "\(extra) more than published" : ""]
       .filter { !$0.isEmpty }.joined(separator: ", ")
   }
 
-  /// The counts of a scanned data set beside those of its layout's description; parts that a copy cannot have are left
-  /// out.
+  /// The counts of a scanned data set beside those of its layout's description; parts that a copy cannot have, and
+  /// additions that this one has nothing of, are left out.
   ///
   /// - Throws: never for data that the layout has read.
   public static func compare(_ dataset: Dataset, with description: DatasetDescription) throws -> [PublishedCounts] {
@@ -44,10 +54,11 @@ public struct PublishedCounts: Encodable, Sendable {
       let each = try part.each.map { try SampleGroups.column($0, of: dataset) }
       // Each compression or version that is here at all is compared with a whole one.
       let values = each.map { value in Set(dataset.samples.map { value($0) ?? "" }).sorted() } ?? [""]
-      return values.map { value in
+      return values.compactMap { value in
         let chosen = dataset.samples.filter { sample in
           wanted.allSatisfy { $0.value(sample) == $0.text } && (each.map { ($0(sample) ?? "") == value } ?? true)
         }
+        if part.isAddition, chosen.isEmpty { return nil }
         return PublishedCounts(
           part: each == nil || value.isEmpty ? part.part : "\(part.part), \(value)", published: part.counts,
           listed: count(chosen, part.unit), have: count(chosen.filter { $0.problem == nil }, part.unit),

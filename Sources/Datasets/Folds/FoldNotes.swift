@@ -1,3 +1,5 @@
+import Files
+
 extension FoldPlan {
   /// What a person should know of folds that are as they should be, yet worse than they look: one group that holds most of
   /// the data, few groups, and columns that come with the group.
@@ -16,33 +18,54 @@ extension FoldPlan {
     }
     if settings.protocol == .kFold, groups.count < 4 * settings.count {
       notes.append(
-        "\(groups.count) groups for \(settings.count) folds: a fold tests about "
+        "\(counted(groups.count, "group")) for \(counted(settings.count, "fold")): a fold tests about "
           + "\(max(1, groups.count / settings.count)) of them, so believe the spread over folds and the intervals over "
           + "groups before the mean. \(Self.alternatives(dataset))")
     }
     let tied = groups.count <= 50 && settings.group == "auto" ? tiedColumns(dataset) : []
     if !tied.isEmpty {
       notes.append(
-        "within each of the \(groups.count) groups \(tied.joined(separator: ", ")) never changes: a fold tests other values "
+        "within each of the \(counted(groups.count, "group")) \(tied.joined(separator: ", ")) never changes: a fold tests other values "
           + "than it trains on, and its score is also a score of that")
     }
     return notes
   }
 
-  /// What the field does where people cannot be kept apart.
+  /// What the field does where people cannot be kept apart. Published parts are offered only if nothing leaks between them.
   static func alternatives(_ dataset: Dataset) -> String {
-    var ways: [String] = []
-    let parts = Set(dataset.samples.compactMap { $0.split.map(partName) })
-    if parts.isSuperset(of: ["train", "test"]) {
-      ways.append("takes the published parts (--protocol official, folds.protocol: official)")
+    var (ways, leak) = ([String](), String?.none)
+    if let official = published(dataset) {
+      leak = LeakReport(official, of: dataset).leak
+      if leak == nil { ways.append("takes the published parts (--protocol official, folds.protocol: official)") }
     }
     let persons = Set(dataset.samples.compactMap(\.identity))
     if persons.count > 2 {
       ways.append(
-        "divides by the first person alone (--group identity, folds.group: identity: \(persons.count) groups), and then the "
+        "divides by the first person alone (--group identity, folds.group: identity: \(counted(persons.count, "group"))), and then the "
           + "leak report counts what is shared beside")
     }
-    return ways.isEmpty ? "" : "The field \(ways.joined(separator: ", or "))."
+    return [
+      ways.isEmpty ? "" : "The field \(ways.joined(separator: ", or ")).",
+      leak.map { "The published parts (--protocol official) are no way out: \($0)." } ?? "",
+    ].filter { !$0.isEmpty }.joined(separator: " ")
+  }
+
+  // The published parts as one fold, validation not yet divided off; nil where there are none.
+  private static func published(_ dataset: Dataset) -> FoldPlan? {
+    guard let roles = try? officialRoles(dataset), let groups = try? SampleGroups(dataset, rule: "auto") else {
+      return nil
+    }
+    let parts = roles.map { role -> Part in
+      switch role {
+      case .rest, .train: .train
+      case .validation: .validation
+      case .test: .test
+      case .unused: .unused
+      }
+    }
+    return FoldPlan(
+      settings: FoldSettings(protocol: .official), groups: groups, testFold: parts.map { $0 == .test ? 0 : -1 },
+      parts: [parts], names: ["official"])
   }
 
   // Columns with several values in the data, and one within each group.

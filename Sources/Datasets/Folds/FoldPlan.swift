@@ -1,3 +1,5 @@
+import Files
+
 /// A part of the data within one fold.
 public enum Part: String, Codable, Sendable, CaseIterable {
   /// Weights are fitted on it.
@@ -45,7 +47,7 @@ public struct FoldPlan: Sendable {
     guard groups.count >= least else {
       throw DatasetError(
         "folds",
-        "the \(samples.count) samples form only \(groups.count) groups (\(settings.group) over identity and "
+        "the \(counted(samples.count, "sample")) form only \(counted(groups.count, "group")) (\(settings.group) over identity and "
           + "source), and \(settings.count) folds need at least \(least); ask for fewer folds, add samples of others, or "
           + "choose another column with --group. \(Self.alternatives(dataset))")
     }

@@ -1,3 +1,5 @@
+import Files
+
 /// How training and test are kept apart: all are folds of the same kind, seeded and exportable.
 public enum FoldProtocol: String, Codable, Sendable, CaseIterable {
   /// Cross-validation: every sample is tested once.
@@ -27,7 +29,7 @@ public enum FoldProtocol: String, Codable, Sendable, CaseIterable {
 
   /// Reads a name; `leave-one-method-out` is another one for `leave-one-type-out`.
   ///
-  /// - Throws: `DatasetError` listing the names.
+  /// - Throws: `DatasetError` naming the nearest one.
   public init(name: String) throws {
     if name == "leave-one-method-out" {
       self = .leaveOneTypeOut
@@ -36,14 +38,17 @@ public enum FoldProtocol: String, Codable, Sendable, CaseIterable {
     guard let known = FoldProtocol(rawValue: name) else {
       throw DatasetError(
         "folds.protocol",
-        "\"\(name)\" is not known; use \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+        "\"\(name)\" is unknown; \(suggestion(name, among: Self.allCases.map(\.rawValue)))")
     }
     self = known
   }
 
   /// Reads a name.
   public init(from decoder: any Decoder) throws {
-    try self.init(name: decoder.singleValueContainer().decode(String.self))
+    let container = try decoder.singleValueContainer()
+    do { try self.init(name: container.decode(String.self)) } catch let error as DatasetError {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.detail)
+    }
   }
 }
 
@@ -69,7 +74,7 @@ extension FoldPlan {
     }
   }
 
-  private static func officialRoles(_ dataset: Dataset) throws -> [Role] {
+  static func officialRoles(_ dataset: Dataset) throws -> [Role] {
     let names = Set(dataset.samples.compactMap { $0.split.map(partName) })
     guard names.isSuperset(of: ["train", "test"]) else {
       throw DatasetError(
@@ -123,8 +128,8 @@ extension FoldPlan {
     guard mixed.count >= names.count else {
       throw DatasetError(
         "folds.protocol",
-        "leave-one-type-out deals real samples out to \(names.count) folds, and the data has \(mixed.count) groups with real "
-          + "samples; add some or use k-fold")
+        "leave-one-type-out deals real samples out to \(names.count) folds, and the data has "
+          + "\(counted(mixed.count, "group")) with real samples; add some or use k-fold")
     }
     var share = [Int](repeating: -1, count: groups.count)
     for (group, bin) in zip(mixed, deal(mixed, names.count)) { share[group] = bin }

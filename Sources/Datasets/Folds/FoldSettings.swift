@@ -32,7 +32,7 @@ public struct FoldSettings: Codable, Sendable, Hashable {
   /// - Throws: `DatasetError` naming the key.
   public func validate() throws {
     guard count >= 2, count <= 1000 else {
-      throw DatasetError("folds.count", "\(count) folds are not possible; take 2 or more, 5 is usual")
+      throw DatasetError("folds.count", "\(count) is no number of folds; take 2 or more, 5 is usual")
     }
     guard (1...100).contains(repeats) else {
       throw DatasetError("folds.repeats", "\(repeats) repetitions are not possible; take 1 to 100")

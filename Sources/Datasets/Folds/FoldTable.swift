@@ -67,7 +67,8 @@ public enum FoldTable {
       groupIndices[index] = numbers[group]!
     }
     if let missing = positions.keys.map(\.id).min() {
-      throw DatasetError(url.path, "\(positions.count) samples of the data have no row here, for example \(missing)")
+      throw DatasetError(
+        url.path, "\(counted(positions.count, "sample")) of the data have no row here, for example \(missing)")
     }
     let titles = folds.map { reader.header[$0].split(separator: ":", maxSplits: 1).dropFirst().first.map(String.init) }
     return FoldPlan(

@@ -1,3 +1,5 @@
+import Files
+
 /// What the parts of a fold share although they should not: groups, identities, sources, and files of the same content;
 /// and how many samples of each class every part has. It looks at the finished plan, whoever made it.
 public struct LeakReport: Codable, Sendable, Equatable {
@@ -132,17 +134,13 @@ public struct LeakReport: Codable, Sendable, Equatable {
       }
       let what = kind == .content ? "files with the same content" : "\(kind.rawValue) \"\(example.value)\""
       result.append(
-        "LEAK: \(count) times \(kind == .identity ? "an" : "a") \(kind.rawValue) lies in several parts of a fold; for example \(what) in "
+        "LEAK: \(counted(count, "time")) \(kind == .identity ? "an" : "a") \(kind.rawValue) lies in several parts of a fold; for example \(what) in "
           + "\(example.parts.map(\.rawValue).joined(separator: " and ")) of fold \(example.fold)")
     }
-    if let worst = parts.filter({ $0.part == .test && $0.shared > 0 }).max(by: { $0.shared < $1.shared }) {
-      result.append(
-        "LEAK: \(worst.shared) of \(worst.counts.total) test samples of fold \(worst.fold) share a group, a person, a source "
-          + "or their content with training or validation")
-    }
+    if let sharedTests { result.append("LEAK: \(sharedTests)") }
     if let conflict = conflictingDuplicates.first {
-      result.append(
-        "\(conflictingDuplicates.count) files have the same content as a file of the other label: \(conflict)")
+      let files = counted(conflictingDuplicates.count, "file has", "files have")
+      result.append("\(files) the same content as a file of the other label: \(conflict)")
     }
     for part in parts where part.counts.smaller == 0 && part.part != .unused {
       result.append(
@@ -150,6 +148,23 @@ public struct LeakReport: Codable, Sendable, Equatable {
           + "by their own label: metrics by it will be undefined; use fewer folds or add groups of the missing class")
     }
     return result
+  }
+
+  /// The worst of what is shared, as a clause; nil if nothing is.
+  var leak: String? {
+    sharedTests
+      ?? crossings.first.map { crossing in
+        "the \(crossing.kind.rawValue) \"\(crossing.value)\" lies in "
+          + crossing.parts.map(\.rawValue).joined(separator: " and ")
+      }
+  }
+
+  // How many test samples share something, in the fold where it is worst.
+  private var sharedTests: String? {
+    parts.filter { $0.part == .test && $0.shared > 0 }.max { $0.shared < $1.shared }.map { worst in
+      "\(worst.shared) of \(counted(worst.counts.total, "test sample")) of fold \(worst.fold) share a group, a person, a "
+        + "source or their content with training or validation"
+    }
   }
 
   private mutating func countParts(_ plan: FoldPlan, _ samples: [Sample]) {

@@ -1,3 +1,5 @@
+import Files
+
 /// Which samples must stay on one side of every split.
 ///
 /// With `auto`, two samples belong together when they share an identity, a source, an identity that is the other's
@@ -54,7 +56,7 @@ public struct SampleGroups: Sendable {
       let known =
         ["identity", "source", "group", "type", "split", "dataset", "label", "audio_label", "visual_label"]
         + dataset.extraColumns
-      throw DatasetError("column \"\(name)\"", "the data has no such column; it has \(known.joined(separator: ", "))")
+      throw DatasetError("column \"\(name)\"", "the data has no such column; \(suggestion(name, among: known))")
     }
   }
 

@@ -11,14 +11,16 @@ public struct AVDeepfake1M: OfficialLayout {
     what:
       "Over a million VoxCeleb2 clips with words changed by a language model in sound, picture or both, with times.",
     use:
-      "Finding where a clip is fake, at scale; sound and picture are nearly balanced by their own labels. Fakes begin "
+      "Finding where a clip is fake, at scale (columns audio_intervals and visual_intervals say in which stream); sound and picture are nearly balanced by their own labels. Fakes begin "
       + "with a short silence that tells the classes: trim it. Labels of the test part are not published.",
     layout: ["{train,val}/idNNNNN/<video>/<clip>/{real,fake_video_real_audio,…}.mp4", "{train,val}_metadata.json"],
     size: "about 400 GB", licence: "on request, research only", source: "https://github.com/ControlNet/AV-Deepfake1M",
     classes: [.init(.audio, real: 39_319, fake: 38_007), .init(.video, real: 39_158, fake: 38_168)],
     published: [
       .init("AV-Deepfake1M, the unpublished test part included", real: 286_721, fake: 860_039, where: nil),
-      .init("validation of 1M++", real: 20220, fake: 57106, where: ["edition": "1M++", "split": "validation"]),
+      .init(
+        "validation of 1M++", real: 20220, fake: 57106, where: ["edition": "1M++", "split": "validation"],
+        isAddition: true),
     ])
 
   /// The reader.
@@ -27,13 +29,13 @@ public struct AVDeepfake1M: OfficialLayout {
   private struct Entry: Decodable {
     let file, modify_type: String
     let original: String?
-    let fake_segments: [[Double]]?
+    let fake_segments, audio_fake_segments, visual_fake_segments: [[Double]]?
     let audio_model: String?
   }
 
   /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
-    var list = SampleList(tree, extra: ["audio_model", "edition"])
+    var list = SampleList(tree, extra: ["audio_model", "edition", "audio_intervals", "visual_intervals"])
     for (part, split) in [("train", "train"), ("val", "validation")] where tree.has("\(part)_metadata.json") {
       let path = "\(part)_metadata.json"
       for entry in try tree.json(path, as: [Entry].self) {
@@ -42,9 +44,13 @@ public struct AVDeepfake1M: OfficialLayout {
           throw DatasetError(path, "\(entry.file) has modify_type \"\(entry.modify_type)\", which is not known")
         }
         let isFake = picture == .fake || sound == .fake
-        let segments = entry.fake_segments ?? []
-        guard segments.allSatisfy({ $0.count == 2 && $0[0] >= 0 && $0[1] > $0[0] }) else {
-          throw DatasetError(path, "\(entry.file) has fake_segments that are not [start, end] in seconds")
+        let parts = try [
+          ("fake_segments", entry.fake_segments, isFake),
+          ("audio_fake_segments", entry.audio_fake_segments, sound == .fake),
+          ("visual_fake_segments", entry.visual_fake_segments, picture == .fake),
+        ].map { key, given, counts in
+          let found = try FakeInterval.list(pairs: given ?? [], of: entry.file, key, path)
+          return counts ? found : []
         }
         let file = entry.file.hasPrefix(part + "/") ? entry.file : "\(part)/\(entry.file)"
         try list.add(file, isFake ? .fake : .real) { sample in
@@ -53,8 +59,9 @@ public struct AVDeepfake1M: OfficialLayout {
           sample.identity = Self.identity(file)
           sample.source = entry.original.map { $0.hasPrefix(part + "/") ? $0 : "\(part)/\($0)" }
           sample.split = split
-          sample.intervals = isFake ? segments.map { FakeInterval(start: $0[0], end: $0[1]) } : []
-          sample.extra = [entry.audio_model ?? "", Self.isSecond(file) ? "1M++" : "1M"]
+          sample.intervals = parts[0]
+          sample.extra =
+            [entry.audio_model ?? "", Self.isSecond(file) ? "1M++" : "1M"] + parts[1...].map(FakeInterval.text)
         }
       }
     }

@@ -10,7 +10,8 @@ public struct DFDC: OfficialLayout {
   public let description = DatasetDescription(
     title: "DeepFake Detection Challenge (full)",
     what: "10-second clips of 960 paid actors with eight methods; some sound is swapped too, which labels do not say.",
-    use: "Many people and conditions; few artefacts to learn on compressed faces. Labels are of the whole clip.",
+    use: "Many people and conditions; few artefacts to learn on compressed faces. Labels are of the whole clip. The "
+      + "test list says how clips were changed (columns augmenter and distractor).",
     layout: [
       "dfdc_train_part_{0..49}/*.mp4", "dfdc_train_part_{0..49}/metadata.json", "test/labels.csv or test/metadata.json",
     ],
@@ -27,11 +28,28 @@ public struct DFDC: OfficialLayout {
   private struct Entry: Decodable {
     let label, original: String?
     let is_fake: Int?
+    let augmentations: [String: Kinds]?
+
+    /// The names of what was done to a test clip; their settings are not kept.
+    struct Kinds: Decodable {
+      let text: String
+
+      init(from decoder: any Decoder) throws {
+        text = try decoder.container(keyedBy: Name.self).allKeys.map(\.stringValue).sorted().joined(separator: ";")
+      }
+    }
+
+    private struct Name: CodingKey {
+      let stringValue: String
+      let intValue: Int? = nil
+      init(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
+    }
   }
 
   /// The samples that lists and names promise.
   public func read(_ tree: OfficialTree) throws -> SampleList {
-    var list = SampleList(tree, extra: ["part"])
+    var list = SampleList(tree, extra: ["part", "augmenter", "distractor"])
     let parts = tree.names(in: "").filter { $0.hasPrefix("dfdc_train_part_") }
     for part in parts + (parts.isEmpty && tree.has("metadata.json") ? [""] : []) {
       let path = part.isEmpty ? "metadata.json" : "\(part)/metadata.json"
@@ -45,7 +63,7 @@ public struct DFDC: OfficialLayout {
         try list.add(part.isEmpty ? file : "\(part)/\(file)", label) { sample in
           sample.source = label == .fake ? entry.original : file
           sample.split = "train"
-          sample.extra = [part]
+          sample.extra[0] = part
         }
       }
     }
@@ -61,7 +79,11 @@ public struct DFDC: OfficialLayout {
       for (file, entry) in try tree.json("test/metadata.json", as: [String: Entry].self).sorted(by: { $0.key < $1.key })
       {
         guard let isFake = entry.is_fake else { throw DatasetError("test/metadata.json", "\(file) has no is_fake") }
-        try list.add("test/" + file, isFake == 1 ? .fake : .real) { $0.split = "test" }
+        try list.add("test/" + file, isFake == 1 ? .fake : .real) { sample in
+          sample.split = "test"
+          sample.extra[1] = entry.augmentations?["augmenter"]?.text ?? ""
+          sample.extra[2] = entry.augmentations?["distractor"]?.text ?? ""
+        }
       }
     }
     return list

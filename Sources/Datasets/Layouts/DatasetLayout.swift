@@ -1,3 +1,4 @@
+internal import Files
 public import Foundation
 
 /// Reads one way of laying out samples, labels and splits on disk. A new one is a file in Layouts/ and a line in
@@ -40,14 +41,33 @@ public enum DatasetLayouts {
   /// All of them, in the order in which an unnamed layout is looked for.
   public static let all: [any DatasetLayout] = [ManifestLayout()] + official + [FolderLayout()]
 
+  /// Refuses a name that is no layout's and not `auto`.
+  ///
+  /// - Throws: `DatasetError` naming the nearest one.
+  public static func check(name: String) throws {
+    let names = ["auto"] + all.map(\.name)
+    guard !names.contains(name) else { return }
+    throw DatasetError(
+      "layout \"\(name)\"",
+      "there is no such layout; \(suggestion(name, among: names)); `unmask datasets describe` "
+        + "lists the published data sets")
+  }
+
+  /// The published data set of a name.
+  ///
+  /// - Throws: `DatasetError` naming the nearest one.
+  public static func published(_ name: String) throws -> any OfficialLayout {
+    if let layout = official.first(where: { $0.name == name }) { return layout }
+    throw DatasetError(
+      "data set \"\(name)\"", "no published data set is called so; \(suggestion(name, among: official.map(\.name)))")
+  }
+
   /// The layout of a name; `auto` takes the first that recognises the path.
   ///
-  /// - Throws: `DatasetError` listing the layouts, or saying that the path does not exist.
+  /// - Throws: `DatasetError` naming the nearest layout, or saying that the path does not exist.
   public static func named(_ name: String, at url: URL) throws -> any DatasetLayout {
+    try check(name: name)
     let names = all.map(\.name).joined(separator: ", ")
-    guard name == "auto" || all.contains(where: { $0.name == name }) else {
-      throw DatasetError("layout \"\(name)\"", "there is no such layout; the layouts are auto, \(names)")
-    }
     guard FileManager.default.fileExists(atPath: url.path) else {
       throw DatasetError(url.path, "no such file or folder; give the path of a manifest or of a data set's folder")
     }

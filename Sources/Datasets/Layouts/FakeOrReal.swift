@@ -14,7 +14,9 @@ public struct FakeOrReal: OfficialLayout {
     size: "about 16 GB", licence: "see its page", source: "https://bil.eecs.yorku.ca/datasets/",
     classes: [.init(.audio, real: 111_000, fake: 87_000)],
     published: [
-      .init("for-original", real: 111_000, fake: 87_000, where: ["version": "for-original"], isRounded: true)
+      .init(
+        "for-original", real: 111_000, fake: 87_000, where: ["version": "for-original"], isRounded: true,
+        isAddition: true)
     ])
 
   private static let versions = ["for-norm", "for-original", "for-2seconds", "for-2sec", "for-rerecorded", "for-rerec"]

@@ -45,16 +45,14 @@ public struct LAVDF: OfficialLayout {
     var list = SampleList(tree)
     for entry in try tree.json(path, as: [Entry].self) {
       let isFake = entry.modify_video || entry.modify_audio
-      guard entry.fake_periods.allSatisfy({ $0.count == 2 && $0[0] >= 0 && $0[1] > $0[0] }) else {
-        throw DatasetError(path, "\(entry.file) has fake_periods that are not [start, end] in seconds")
-      }
+      let periods = try FakeInterval.list(pairs: entry.fake_periods, of: entry.file, "fake_periods", path)
       try list.add(entry.file, isFake ? .fake : .real) { sample in
         sample.visualLabel = entry.modify_video ? .fake : .real
         sample.audioLabel = entry.modify_audio ? .fake : .real
         sample.type = !isFake ? "" : entry.modify_video ? entry.modify_audio ? "both" : "video" : "audio"
         sample.source = entry.original ?? entry.file
         sample.split = entry.split == "dev" ? "validation" : entry.split
-        sample.intervals = isFake ? entry.fake_periods.map { FakeInterval(start: $0[0], end: $0[1]) } : []
+        sample.intervals = isFake ? periods : []
       }
     }
     return list

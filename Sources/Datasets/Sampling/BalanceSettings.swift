@@ -1,3 +1,5 @@
+import Files
+
 /// What is done about unequal classes; the `balance` section of an experiment.
 public struct BalanceSettings: Codable, Sendable, Hashable {
   /// The loss of a detector.
@@ -47,7 +49,8 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
       case let other:
         throw DecodingError.dataCorruptedError(
           in: container,
-          debugDescription: "class_weights \"\(other)\" is neither none nor balanced nor {real: NUMBER, fake: NUMBER}")
+          debugDescription: "\"\(other)\" is unknown; \(suggestion(other, among: ["none", "balanced"])), or write "
+            + "{real: NUMBER, fake: NUMBER}")
       }
     }
 
@@ -152,22 +155,32 @@ public struct BalanceSettings: Codable, Sendable, Hashable {
     case .undersample: set(.bce, .none, .undersample)
     case .balancedBatches: set(.bce, .none, .balancedBatches)
     case .auto:
-      let balance = DatasetStatistics.Balance(nil, counts)
-      switch balance.verdict {
-      case .good, .oneClass:
-        set()
-        return (result, "auto does nothing, as \(balance.ratioText) is below 3:1")
-      case .moderate:
-        set(.bce, .balanced)
-        return (result, "auto takes class weights, as \(balance.ratioText) is between 3:1 and 5:1")
-      case .severe:
-        set(.focal, .none, .weighted)
-        if result.focalGamma == 0 { result.focalGamma = 2 }
-        return (result, "auto takes a weighted sampler and focal loss, as \(balance.ratioText) is above 5:1")
+      let verdict = DatasetStatistics.Verdict(counts)
+      switch verdict {
+      case .good, .oneClass: set()
+      case .moderate: set(.bce, .balanced)
+      case .severe: set(.focal, .none, .weighted)
       }
+      if result.loss == .focal && result.focalGamma == 0 { result.focalGamma = 2 }
+      return (result, "auto \(result.automatic), as \(DatasetStatistics.Verdict.ratioText(counts)) is \(verdict.range)")
     }
     if result.loss == .focal && result.focalGamma == 0 { result.focalGamma = 2 }
     return (result, strategy.rawValue)
+  }
+
+  /// What `auto` decides for classes of these counts, for those who are only told of it.
+  static func automatic(for counts: ClassCounts) -> String {
+    BalanceSettings(strategy: .auto).resolved(for: counts).settings.automatic
+  }
+
+  // The answers of `auto` as a clause.
+  private var automatic: String {
+    switch (loss, classWeights, sampler) {
+    case (.bce, .none, .none): "does nothing"
+    case (.bce, .balanced, .none): "takes class weights"
+    case (.focal, .none, .weighted): "takes a weighted sampler and focal loss"
+    default: preconditionFailure("BalanceSettings: auto never decides so")
+    }
   }
 
   /// Refuses values that no training can use.

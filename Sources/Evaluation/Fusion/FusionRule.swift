@@ -1,3 +1,5 @@
+import Files
+
 /// How several models' scores of one sample become one. Probabilities are calibrated first, on the fold's validation scores:
 /// without that, the model that exaggerates most decides.
 public enum FusionRule: String, Sendable, Hashable, Codable, CaseIterable {
@@ -16,11 +18,11 @@ public enum FusionRule: String, Sendable, Hashable, Codable, CaseIterable {
 
   /// Reads a rule's name.
   ///
-  /// - Throws: `EvaluationError` listing them.
+  /// - Throws: `EvaluationError` naming the nearest one.
   public init(name: String) throws {
     guard let rule = Self(rawValue: name.replacing("_", with: "-")) else {
       throw EvaluationError(
-        "fusion rule \"\(name)\" is not known; the rules are \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+        "fusion rule \"\(name)\" is unknown; \(suggestion(name, among: Self.allCases.map(\.rawValue)))")
     }
     self = rule
   }

@@ -1,3 +1,4 @@
+import Files
 import Models
 import NN
 import Tensor
@@ -37,7 +38,10 @@ public enum Tuning: Codable, Hashable, Sendable {
     let text = try container.decode(String.self)
     guard let tuning = Tuning(text) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "\"\(text)\" is none of full, frozen and last-N, e.g. last-2")
+        in: container,
+        debugDescription:
+          "\"\(text)\" is unknown; \(suggestion(text, among: ["full", "frozen", "last-2"])); last-N trains "
+          + "the last N blocks")
     }
     self = tuning
   }

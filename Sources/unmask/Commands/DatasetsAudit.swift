@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 
 struct DatasetsAudit: ParsableCommand {
@@ -46,7 +47,8 @@ struct DatasetsAudit: ParsableCommand {
       return
     }
     print(
-      "\(audit.measured) samples measured" + (audit.failures.isEmpty ? "" : ", \(audit.failures.count) not decodable"))
+      "\(counted(audit.measured, "sample")) measured"
+        + (audit.failures.isEmpty ? "" : ", \(audit.failures.count) not decodable"))
     for probe in audit.probes {
       guard let auc = probe.auc, let lower = probe.lower, let upper = probe.upper else {
         print("\(probe.name): too few samples of a class")

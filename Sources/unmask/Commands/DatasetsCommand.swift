@@ -51,6 +51,10 @@ struct LayoutArguments: ParsableArguments {
   @Flag(help: "Write JSON to standard output.")
   var json = false
 
+  func validate() throws {
+    do { try DatasetLayouts.check(name: layout) } catch { throw ValidationError("\(error)") }
+  }
+
   /// A path, or NAME=PATH, as a data entry.
   func source(_ text: String, layout other: String? = nil) throws -> DataSource {
     var mapped: [String: String] = [:]

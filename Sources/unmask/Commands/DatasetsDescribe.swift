@@ -18,6 +18,11 @@ struct DatasetsDescribe: ParsableCommand {
   @Flag(help: "Write JSON to standard output.")
   var json = false
 
+  func validate() throws {
+    guard let kind else { return }
+    do { _ = try DatasetLayouts.published(kind) } catch { throw ValidationError("\(error)") }
+  }
+
   private struct Entry: Encodable {
     let name: String
     let description: DatasetDescription
@@ -35,10 +40,7 @@ struct DatasetsDescribe: ParsableCommand {
       }
       return
     }
-    guard let layout = all.first(where: { $0.name == kind }) else {
-      throw ValidationError(
-        "There is no published data set called \"\(kind)\"; there are \(all.map(\.name).joined(separator: ", ")).")
-    }
+    let layout = try DatasetLayouts.published(kind)
     let found = layout.description
     if json { return try printJSON(Entry(name: layout.name, description: found)) }
     print("\(found.title)\n\n\(found.what)\n\(found.use)\n\nOn disk (\(found.size))")

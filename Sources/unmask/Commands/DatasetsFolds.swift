@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 
 struct DatasetsFolds: ParsableCommand {
@@ -119,7 +120,9 @@ struct DatasetsFolds: ParsableCommand {
   }
 
   private func show(_ plan: FoldPlan, _ report: LeakReport, _ dataset: Dataset) {
-    print("\(dataset.samples.count) samples in \(plan.groups.count) groups, \(plan.count) folds")
+    print(
+      "\(counted(dataset.samples.count, "sample")) in \(counted(plan.groups.count, "group")), "
+        + counted(plan.count, "fold"))
     for (fold, name) in plan.names.enumerated() { print("fold \(fold): \(name)") }
     print("fold  part          real    fake  groups" + (report.isClean ? "" : "  shared"))
     for row in report.parts {
@@ -128,9 +131,9 @@ struct DatasetsFolds: ParsableCommand {
           + pad("\(row.counts.fake)", 8) + pad("\(row.groups)", 8) + (report.isClean ? "" : pad("\(row.shared)", 8)))
     }
     if report.duplicateSets > 0 {
-      print("\(report.duplicateSets) sets of files have the same content")
+      print("\(counted(report.duplicateSets, "set")) of files with the same content")
     }
-    if report.unhashed > 0 { print("\(report.unhashed) samples could not be compared by content") }
+    if report.unhashed > 0 { print("not compared by content: \(counted(report.unhashed, "sample"))") }
     for warning in report.warnings { print(warning) }
     if report.isClean { print("no group, identity, source or content lies in two parts of a fold") }
     if let output { print("wrote \(output)") }
@@ -139,10 +142,10 @@ struct DatasetsFolds: ParsableCommand {
   private func show(_ found: [Near]) {
     for pair in found.prefix(20) {
       print(
-        "NEAR DUPLICATE (\(pair.modality), \(pair.differingBits) bits differ): \(pair.first) and \(pair.second) in two parts of "
+        "NEAR DUPLICATE (\(pair.modality), differing in \(counted(pair.differingBits, "bit"))): \(pair.first) and \(pair.second) in two parts of "
           + "fold \(pair.fold)")
     }
-    if found.count > 20 { print("and \(found.count - 20) more pairs") }
+    if found.count > 20 { print("and \(counted(found.count - 20, "more pair"))") }
     if found.isEmpty { print("no two pictures or sounds in two parts are nearly the same") }
   }
 

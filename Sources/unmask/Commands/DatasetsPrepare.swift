@@ -102,14 +102,15 @@ struct DatasetsPrepare: ParsableCommand {
     guard outcome.crops > 0 else {
       throw DatasetError(
         output,
-        "none of \(outcome.samples) samples gave a crop; failures.csv there says why, --smallest-face and "
+        "none of \(counted(outcome.samples, "sample")) gave a crop; failures.csv there says why, --smallest-face and "
           + "--detector may help")
     }
   }
 
   private func show(_ outcome: CropExport.Outcome) {
     print(
-      "\(outcome.crops) crops of \(outcome.samples - outcome.failures.count) of \(outcome.samples) samples in \(output), "
+      "\(counted(outcome.crops, "crop")) of \(outcome.samples - outcome.failures.count) of "
+        + "\(counted(outcome.samples, "sample")) in \(output), "
         + "\(outcome.kept) samples were there; in \(outcome.withOtherFaces) other faces were seen beside the main one")
     for reason in outcome.reasons { print("failed, \(reason.count): \(reason.reason)") }
     print("manifest: \(URL(filePath: output).appending(path: "manifest.csv").path)")

@@ -39,7 +39,9 @@ struct DatasetsStats: ParsableCommand {
       return counts.count > 20 ? "\(shown), and \(counts.count - 20) more" : shown
     }
     let size = ByteSize.text(found.bytes)
-    print("\(list(found.datasets)): \(found.groups) groups, \(found.identities) identities, \(size)")
+    print(
+      "\(list(found.datasets)): \(counted(found.groups, "group")), "
+        + "\(counted(found.identities, "identity", "identities")), \(size)")
     print(found.overall.line)
     for balance in found.modalities { print(balance.line) }
     if !found.types.isEmpty {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 
 struct DatasetsSubset: ParsableCommand {
@@ -34,8 +35,9 @@ struct DatasetsSubset: ParsableCommand {
   var output: String
 
   func validate() throws {
-    guard modality.map({ Modality(rawValue: $0) != nil }) ?? true else {
-      throw ValidationError("--modality \(modality!): write image, audio or video.")
+    if let modality, Modality(rawValue: modality) == nil {
+      throw ValidationError(
+        "--modality \(modality): \(suggestion(modality, among: Modality.allCases.map(\.rawValue)))")
     }
   }
 

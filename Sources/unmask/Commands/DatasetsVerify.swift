@@ -8,9 +8,11 @@ struct DatasetsVerify: ParsableCommand {
     abstract: "Check that every file of a data set is there and readable; partial copies are explained.",
     discussion: """
       Prints what is listed, there, missing, extra and unreadable, files of the same content with both labels, and for a \
-      published set its counts beside the published ones. Ends with 1 when a file is missing, empty or unreadable, or \
-      when equal files have both labels: a partial copy can be trained on, without what is missing. With KIND, the data is \
-      read by that layout (`unmask datasets describe` lists them).
+      published set its counts beside the published ones. With KIND, the data is read by that layout (`unmask datasets \
+      describe` lists them).
+
+      Ends with 0 for a complete copy; with 3 for a partial one, which can be trained on without what is missing; with 1 \
+      when something that is there is wrong: a file that cannot be read, equal files with both labels, nothing to use.
 
       Example: unmask datasets verify data/sample
                unmask datasets verify celeb-df /data/Celeb-DF-v2
@@ -35,6 +37,8 @@ struct DatasetsVerify: ParsableCommand {
     guard (1...2).contains(arguments.count) else {
       throw ValidationError("Give a path, or the name of a layout and a path; not \(arguments.count) arguments.")
     }
+    guard arguments.count == 2 else { return }
+    do { try DatasetLayouts.check(name: arguments[0]) } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
@@ -49,16 +53,18 @@ struct DatasetsVerify: ParsableCommand {
     let layout = try DatasetLayouts.named(source.layout, at: URL(fileURLWithPath: source.path))
     let check = try FileCheck(dataset, root: roots.folder(of: source.name), layout: layout)
     if options.json { try printJSON(check) } else { show(check, layout.name) }
-    guard check.isComplete else {
-      throw DatasetError(
-        source.path,
-        "\(check.missing.count) samples are missing, \(check.unreadable.count) unreadable, "
-          + "\(check.conflicts.count) sets of equal files have both labels; training leaves out what it cannot read")
+    switch check.verdict {
+    case .complete: return
+    case .partial:
+      printWarning("unmask: \(source.path): a partial copy: \(check.reason); the rest can be trained on")
+      throw ExitCode(3)
+    case .faulty:
+      throw DatasetError(source.path, "\(check.reason); training leaves out what it cannot read")
     }
   }
 
   private func show(_ check: FileCheck, _ layout: String) {
-    print("read as \(layout)")
+    print("read as \(layout): \(check.verdict.rawValue)")
     for part in check.published { print("  \(part.line)") }
     print(
       "listed \(check.listed), have \(check.have), missing \(check.missing.count), unreadable "

@@ -40,6 +40,13 @@ struct EvaluateCommand: ParsableCommand {
       valueName: "manifest"))
   var intervals: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The manifest's column with them, such as audio_intervals or visual_intervals of AV-Deepfake1M.",
+      valueName: "column"
+    ))
+  var intervalsColumn = "intervals"
+
   func validate() throws {
     if let undecided, !(0..<1).contains(undecided) { throw ValidationError("--undecided must be from 0 to below 1.") }
   }
@@ -70,7 +77,7 @@ struct EvaluateCommand: ParsableCommand {
   private func show(_ result: ScoreEvaluation) {
     let failed = result.failed.values.reduce(0, +)
     print(
-      "\(result.model): \(result.items) scores, \(result.fakes) fake, \(result.items - result.fakes) real"
+      "\(result.model): \(counted(result.items, "score")), \(result.fakes) fake, \(result.items - result.fakes) real"
         + (failed == 0 ? "" : ", \(failed) without a score"))
     let several = !result.folds.isEmpty
     var table = TextTable(
@@ -150,7 +157,7 @@ struct EvaluateCommand: ParsableCommand {
   private func show(_ frames: FrameLevel) {
     let interval = frames.bootstrap.map { " [\(digits($0.lower)), \(digits($0.upper))] \($0.method)" } ?? ""
     print(
-      "frames: \(frames.items) of \(frames.samples) samples, AUC \(frames.area.value.map(digits) ?? "undefined")\(interval), "
+      "frames: \(frames.items) of \(counted(frames.samples, "sample")), AUC \(frames.area.value.map(digits) ?? "undefined")\(interval), "
         + "EER (interp.) \(frames.metrics["eer_interp"].value.map(digits) ?? "undefined")")
     var table = TextTable(["score of a sample", "AUC", "EER (interp.)"])
     for rule in frames.rules {
@@ -165,9 +172,12 @@ struct EvaluateCommand: ParsableCommand {
   private func localize(_ manifest: String) throws {
     let report = LocalizationReport(
       try LocalizedRecording.read(
-        manifest: URL(fileURLWithPath: manifest), proposals: scores.files.map { URL(fileURLWithPath: $0) }))
+        manifest: URL(fileURLWithPath: manifest), intervals: intervalsColumn,
+        proposals: scores.files.map { URL(fileURLWithPath: $0) }))
     if scores.json { return try printJSON(report) }
-    print("\(report.recordings) recordings, \(report.labels) fake parts, \(report.proposals) proposals")
+    print(
+      "\(counted(report.recordings, "recording")), \(counted(report.labels, "fake part")), "
+        + counted(report.proposals, "proposal"))
     var table = TextTable(["overlap", "AP", "AP (LAV-DF)"])
     for overlap in LocalizationReport.overlaps.map({ "\($0)" }) {
       table.append([overlap, full(report.ap[overlap]!), full(report.officialAP[overlap]!)])

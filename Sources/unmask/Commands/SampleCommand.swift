@@ -1,6 +1,7 @@
 // `unmask sample`: writes the small audio-visual data set that the quick start trains on.
 
 import ArgumentParser
+import Files
 import Foundation
 import SampleData
 
@@ -42,7 +43,7 @@ struct SampleCommand: ParsableCommand {
     }
     for fault in plant where SampleFault(rawValue: fault) == nil {
       throw ValidationError(
-        "--plant \(fault): there is no such fault; take \(SampleFault.allCases.map(\.rawValue).joined(separator: " or "))."
+        "--plant \(fault): there is no such fault; \(suggestion(fault, among: SampleFault.allCases.map(\.rawValue)))"
       )
     }
     guard threads > 0 else { throw ValidationError("--threads must be at least 1, not \(threads).") }

@@ -21,7 +21,9 @@ struct ScoreArguments: ParsableArguments {
   var higherIsReal = false
 
   @Option(
-    help: "How decisions are made: f1, youden, balanced-accuracy, eer, fpr:RATE, cost:MISS:FALSE-ALARM, or a number.")
+    help:
+      "How decisions are made: f1, youden, balanced-accuracy, eer, fpr:RATE, cost:MISS:FALSE-ALARM, or a number (of scores that rise with fake)."
+  )
   var threshold = "f1"
 
   @Option(
@@ -30,7 +32,7 @@ struct ScoreArguments: ParsableArguments {
         + FrameRule.allCases.map(\.rawValue).joined(separator: ", ") + ".", valueName: "rule"),
     transform: { text in
       if let rule = FrameRule(rawValue: text) { return rule }
-      throw ValidationError("\"\(text)\" is none of \(FrameRule.allCases.map(\.rawValue).joined(separator: ", "))")
+      throw ValidationError("\"\(text)\" is unknown; \(suggestion(text, among: FrameRule.allCases.map(\.rawValue)))")
     })
   var aggregate = FrameRule.mean
 

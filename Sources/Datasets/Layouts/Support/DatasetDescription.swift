@@ -16,6 +16,8 @@ public struct DatasetDescription: Encodable, Sendable {
     let columns: [String: String]?
     /// A column each of whose values has the whole part: a compression, a version.
     let each: String?
+    /// Whether the part was published apart: a copy without any of it is whole.
+    let isAddition: Bool
 
     /// What is counted.
     public enum Unit: String, Encodable, Sendable {
@@ -32,9 +34,9 @@ public struct DatasetDescription: Encodable, Sendable {
 
     init(
       _ part: String, real: Int, fake: Int, where columns: [String: String]? = [:], each: String? = nil,
-      unit: Unit = .samples, isRounded: Bool = false
+      unit: Unit = .samples, isRounded: Bool = false, isAddition: Bool = false
     ) {
-      (self.part, counts) = (part, ClassCounts(real: real, fake: fake))
+      (self.part, counts, self.isAddition) = (part, ClassCounts(real: real, fake: fake), isAddition)
       (self.columns, self.each, self.unit, self.isRounded) = (columns, each, unit, isRounded)
     }
   }

@@ -142,6 +142,20 @@ public struct SampleList: Sendable {
   }
 }
 
+extension FakeInterval {
+  /// The fake parts of an entry of a JSON list, as pairs of seconds.
+  ///
+  /// - Throws: `DatasetError` naming list, entry and key.
+  static func list(pairs: [[Double]], of entry: String, _ key: String, _ path: String) throws -> [FakeInterval] {
+    try pairs.map { pair in
+      guard pair.count == 2, pair[0] >= 0, pair[1] > pair[0], pair[1].isFinite else {
+        throw DatasetError(path, "\(entry) has \(key) that are not [start, end] in seconds")
+      }
+      return FakeInterval(start: pair[0], end: pair[1])
+    }
+  }
+}
+
 extension String {
   /// The last part of a path, without its extension.
   var stem: String {

@@ -32,17 +32,7 @@ extension RunAnalysis {
     for model in report.models where model.isBaseline {
       entries.append(try Entry(model, byModel[model.name]!, samples, report.decision))
     }
-    if let first = (report.fusions.map(\.name) + report.models.map(\.name)).first {
-      // The constant answer stands on the same samples as the first fusion (or model).
-      let rows = byModel[first]!.map { row in
-        ScoreRow(
-          sample: row.sample, dataset: row.dataset, fold: row.fold, part: row.part,
-          label: samples.label(row.id) ?? row.label, type: row.type, model: "constant", score: 1)
-      }
-      let facts = RunReport.Model(
-        name: "constant", isBaseline: true, modality: "none", architecture: "always answers fake", parameters: 0)
-      entries.append(try Entry(facts, rows, samples, DecisionSettings(rule: .fixed(0.5))))
-    }
+    entries += try Self.constants(report, byModel, samples)
     self.entries = entries
     comparisons = Self.compare(entries, samples)
     ranking = Ranking(entries, samples)
@@ -57,7 +47,7 @@ extension RunAnalysis {
 
   /// All pairs of models, fusions and trained baselines; Holm's adjustment within each scope.
   private static func compare(_ entries: [Entry], _ samples: SampleIndex) -> [Comparison] {
-    let entries = entries.filter { $0.name != "constant" }
+    let entries = entries.filter { !$0.isConstant }
     var all: [Comparison] = []
     for scope in [allScope] + samples.kinds {
       var found: [Comparison] = []

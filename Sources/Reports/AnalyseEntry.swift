@@ -1,24 +1,27 @@
 import Evaluation
 
 extension RunAnalysis.Entry {
-  init(_ model: RunReport.Model, _ rows: [ScoreRow], _ samples: SampleIndex, _ decision: DecisionSettings) throws {
+  init(
+    _ model: RunReport.Model, _ rows: [ScoreRow], _ samples: SampleIndex, _ decision: DecisionSettings,
+    isConstant: Bool = false
+  ) throws {
     try self.init(
       name: model.name, role: model.isBaseline ? .baseline : .model, modality: model.modality,
-      architecture: model.architecture, facts: model, rule: nil, rows, samples, decision)
+      architecture: model.architecture, facts: model, rule: nil, isConstant: isConstant, rows, samples, decision)
   }
 
   init(_ fusion: RunReport.Fusion, _ rows: [ScoreRow], _ samples: SampleIndex, _ decision: DecisionSettings) throws {
     try self.init(
       name: fusion.name, role: .fusion, modality: "fusion", architecture: fusion.rule.rawValue, facts: nil,
-      rule: fusion.rule, rows, samples, decision)
+      rule: fusion.rule, isConstant: false, rows, samples, decision)
   }
 
   private init(
     name: String, role: RunAnalysis.Role, modality: String, architecture: String, facts: RunReport.Model?,
-    rule: FusionRule?, _ rows: [ScoreRow], _ samples: SampleIndex, _ decision: DecisionSettings
+    rule: FusionRule?, isConstant: Bool, _ rows: [ScoreRow], _ samples: SampleIndex, _ decision: DecisionSettings
   ) throws {
     (self.name, self.role, self.modality, self.architecture) = (name, role, modality, architecture)
-    (self.facts, self.rule) = (facts, rule)
+    (self.facts, self.rule, self.isConstant) = (facts, rule, isConstant)
     let test = rows.filter { $0.part == .test }
     var seen: Set<SampleID> = []
     for row in test where !seen.insert(row.id).inserted {
@@ -100,18 +103,18 @@ extension RunAnalysis.Entry {
     visibleFakes = slice(samples.visibleKinds.joined(separator: " + "), samples.visibleKinds)
     var warnings: [String] = []
     let tied = items.ranked.tiedShare
-    if tied > 0.1, name != "constant" {
+    if tied > 0.1, !isConstant {
       warnings.append(
         "\(Int((tied * 100).rounded())) % of its scores are shared by real and fake items; eer counts them as errors")
     }
-    if let within = area.value, let mixed = pooled["auc"].value, within - mixed > 0.05 {
+    if !isConstant, let within = area.value, let mixed = pooled["auc"].value, within - mixed > 0.05 {
       warnings.append(
         "its folds' scores are on different scales: ranked together they have an AUC of \(number(mixed)), within folds "
           + number(within))
     }
     self.warnings = warnings
     let evaluated =
-      name == "constant"
+      isConstant
       ? nil
       : try ScoreEvaluation(
         model: name, rows: rows, rule: decision.rule, undecided: decision.undecided, bootstrap: nil)

@@ -45,7 +45,7 @@ extension RunAnalysis {
 
     /// Over folds that all entries but the constant answer have an area in.
     init?(_ entries: [Entry], _ samples: SampleIndex) {
-      let entries = entries.filter { $0.name != "constant" && $0.folds.count > 2 }
+      let entries = entries.filter { !$0.isConstant && $0.folds.count > 2 }
       guard entries.count > 2, Set(entries.map { $0.folds.map(\.fold) }).count == 1 else { return nil }
       let areas = entries.map { samples.foldAreas($0, $0.folds) }
       let rows = areas[0].indices.compactMap { fold -> [Double]? in

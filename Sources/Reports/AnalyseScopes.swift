@@ -71,11 +71,13 @@ extension RunAnalysis {
       + report.models.filter(\.isBaseline).map(\.name)).map { model in
         SeedResult(
           model: model,
-          seeds: try times.map { time in
+          seeds: try times.compactMap { time in
             let own = (byModel[model] ?? []).filter { row in
               guard let scope = scopes[row.fold] else { return time == 0 }
               return scope.repetition == time && (!isCross || scope.trainedOn.contains(row.dataset))
             }
+            // A run that has not come to its end may have none.
+            guard !own.isEmpty else { return nil }
             let found = try ScoreEvaluation(model: model, rows: own, rule: report.thresholdRule, bootstrap: nil)
             return (report.seeds.indices.contains(time) ? report.seeds[time] : UInt64(time), found.area, found.pooled)
           })
@@ -87,7 +89,7 @@ extension RunAnalysis {
     let trained = report.models.filter { !$0.isBaseline }
     let epochs = trained.flatMap(\.training).reduce(0) { $0 + $1.epochs.count }
     let kept = trained.flatMap(\.training).count { $0.bestEpoch != nil }
-    let thresholds = entries.filter { $0.name != "constant" }.reduce(0) { sum, entry in
+    let thresholds = entries.filter { !$0.isConstant }.reduce(0) { sum, entry in
       sum + entry.folds.count { $0.thresholdNote == nil }
     }
     let candidates = entries.filter { $0.role != .baseline }.count

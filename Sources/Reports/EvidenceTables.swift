@@ -5,7 +5,7 @@ extension RunAnalysis {
   var thresholdTable: ResultTable {
     var table = ResultTable(
       "thresholds.csv", ["model", "fold", "threshold", "validation_items", "note"])
-    for entry in entries where entry.name != "constant" {
+    for entry in entries where !entry.isConstant {
       for fold in entry.folds {
         table.append([
           entry.name, "\(fold.fold)", cell(fold.threshold), "\(fold.validationItems)", fold.thresholdNote ?? "",
@@ -19,7 +19,7 @@ extension RunAnalysis {
   var calibrationTable: ResultTable {
     let metrics = ["brier", "log_loss", "ece", "ece_equal_mass", "mce", "cllr"]
     var table = ResultTable("calibration.csv", ["model", "calibration"] + metrics)
-    for entry in entries where entry.name != "constant" {
+    for entry in entries where !entry.isConstant {
       for (name, values) in [("none", entry.pooled)] + entry.calibrated.sorted(by: { $0.key < $1.key }) {
         table.append([entry.name, name] + metrics.map { cell(values[$0]) })
       }
@@ -53,16 +53,15 @@ extension RunAnalysis {
     var table = ResultTable(
       "cross_evaluation.csv",
       [
-        "model", "fold", "name", "trained_on", "tested_on", "fakes", "reals", "auc", "delong_low", "delong_high",
-        "bootstrap_low", "bootstrap_high", "note",
-      ])
+        "model", "fold", "name", "trained_on", "tested_on", "fakes", "reals", "auc",
+      ] + Self.intervalColumns + ["note"])
     for result in cross {
       let slice = result.slice
-      table.append([
-        result.model, result.fold.map(String.init) ?? "all", result.name, result.trainedOn, result.testedOn,
-        "\(slice.fakes)", "\(slice.reals)", cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper),
-        cell(slice.bootstrap?.lower), cell(slice.bootstrap?.upper), slice.area.reason ?? "",
-      ])
+      table.append(
+        [
+          result.model, result.fold.map(String.init) ?? "all", result.name, result.trainedOn, result.testedOn,
+          "\(slice.fakes)", "\(slice.reals)", cell(slice.area),
+        ] + Self.ends(slice.delong, slice.bootstrap) + [slice.area.reason ?? ""])
     }
     return table
   }
@@ -84,17 +83,11 @@ extension RunAnalysis {
   var probeTable: ResultTable {
     var table = ResultTable(
       "shortcut_probes.csv",
-      [
-        "probe", "unit", "items", "auc", "delong_low", "delong_high", "bootstrap_low", "bootstrap_high", "shortcut",
-        "note",
-      ])
+      ["probe", "unit", "items", "auc"] + Self.intervalColumns + ["shortcut", "note"])
     for probe in probes {
-      table.append([
-        probe.name, probe.unit, "\(probe.items)", cell(probe.area), cell(probe.delong?.lower),
-        cell(probe.delong?.upper),
-        cell(probe.bootstrap?.lower), cell(probe.bootstrap?.upper), probe.isShortcut ? "yes" : "no",
-        probe.area.reason ?? "",
-      ])
+      table.append(
+        [probe.name, probe.unit, "\(probe.items)", cell(probe.area)] + Self.ends(probe.delong, probe.bootstrap)
+          + [probe.isShortcut ? "yes" : "no", probe.area.reason ?? ""])
     }
     return table
   }
@@ -134,7 +127,7 @@ extension RunAnalysis {
     var table = ResultTable(
       "reliability.csv",
       ["model", "calibration", "bins", "bin", "items", "mean_score", "share_of_fakes", "difference", "ece"])
-    for entry in entries where entry.name != "constant" {
+    for entry in entries where !entry.isConstant {
       for (name, tables) in entry.reliability.sorted(by: { $0.key < $1.key }) {
         for (bins, found) in [("equal_width", tables.equalWidth), ("equal_mass", tables.equalMass)] {
           for bin in found.bins {

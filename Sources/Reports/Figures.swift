@@ -5,6 +5,16 @@ import Foundation
 struct Figures {
   let analysis: RunAnalysis
   let report: RunReport
+  /// Whether they are to be read on a screen of 390 points: as narrow as that, panels below each other.
+  var isPhone = false
+
+  /// The width on a phone.
+  static let phoneWidth = 350
+
+  /// A name as long as there is room for.
+  func fitting(_ name: String, _ letters: Int = 22) -> String {
+    isPhone && name.count > letters ? name.prefix(letters - 1) + "…" : name
+  }
 
   /// All that there is something to draw of.
   var all: [Figure] {

@@ -8,8 +8,9 @@ extension Figures {
     let entries = analysis.entries.filter { $0.modality == modality }
     guard !entries.isEmpty else { return nil }
     let metrics = [
-      ("auc", "AUC"), ("accuracy", "accuracy"), ("balanced_accuracy", "balanced"),
-      ("precision", "precision"), ("recall", "recall"), ("f1", "F1"), ("eer_interp", "EER"),
+      ("auc", "AUC"), ("accuracy", isPhone ? "acc." : "accuracy"), ("balanced_accuracy", isPhone ? "bal." : "balanced"),
+      ("precision", isPhone ? "prec." : "precision"), ("recall", isPhone ? "rec." : "recall"), ("f1", "F1"),
+      ("eer_interp", "EER"),
     ]
     let width = 0.8 / Double(entries.count)
     let blocks = entries.enumerated().map { position, entry in
@@ -21,7 +22,6 @@ extension Figures {
         return "\(number(x, 4)) \(number(mean, 6)) \(number(max(0, mean - sd), 6)) \(number(min(1, mean + sd), 6))"
       }
     }
-    let tics = metrics.enumerated().map { "\(Gnuplot.quoted($1.1)) \($0)" }.joined(separator: ", ")
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
       let shade = max(0.2, 1 - 0.17 * Double(dash(entry) - 1))
@@ -36,11 +36,11 @@ extension Figures {
       \(Self.frame)
       set yrange [0:1]
       set xrange [-0.6:\(Double(metrics.count) - 0.4)]
-      set xtics (\(tics)) scale 0
+      set xtics (\(Gnuplot.tics(metrics.map(\.1)))) scale 0
       set ytics 0.2
       set grid ytics ls 99
       set ylabel 'mean ± sd over folds'
-      set key outside above left horizontal Left reverse samplen 1 width 2
+      set key outside above left horizontal Left reverse samplen 1 width 2\(isPhone ? " maxcols 1" : "")
       plot \(plots.joined(separator: ", \\\n  "))
       """
     let title = modality.prefix(1).uppercased() + modality.dropFirst()
@@ -48,7 +48,8 @@ extension Figures {
       name: "\(modality)_models_comparison",
       caption: "\(title) models and baselines on their test folds; whiskers are one standard deviation over folds. "
         + "A lower EER is better.",
-      width: 560, height: 300, script: script, blocks: blocks)
+      width: isPhone ? Self.phoneWidth : 560, height: isPhone ? 300 + 17 * entries.count : 300, script: script,
+      blocks: blocks)
   }
 
   /// The folds' curves averaged vertically, on a grid of 401 false-positive rates: a million scores make no larger a figure
@@ -71,7 +72,7 @@ extension Figures {
 
   /// ROC curves, averaged over folds.
   var roc: Figure? {
-    let entries = analysis.entries.filter { !$0.curves.isEmpty && $0.name != "constant" }
+    let entries = analysis.entries.filter { !$0.curves.isEmpty && !$0.isConstant }
     guard !entries.isEmpty else { return nil }
     let blocks = entries.map { Self.averaged($0.curves) }
     let plots = entries.enumerated().map { index, entry in
@@ -90,7 +91,7 @@ extension Figures {
       set grid xtics ytics ls 99
       set xlabel 'share of real items called fake (FPR)'
       set ylabel 'share of fakes found (TPR)'
-      set key outside right center Left reverse samplen 2.5 spacing 1.25
+      set key outside \(isPhone ? "below center maxcols 1" : "right center") Left reverse samplen 2.5 spacing 1.25
       set arrow from 0,0 to 1,1 nohead lc rgb '#9aa1ab' dt 2
       plot \(plots.joined(separator: ", \\\n  "))
       """
@@ -99,7 +100,8 @@ extension Figures {
       caption:
         "ROC curves averaged over the folds' test parts (at equal FPR), with the mean area. Single-modality models are judged by "
         + "their own modality's label, fusions by the sample's.",
-      width: 820, height: 520, script: script, blocks: blocks)
+      width: isPhone ? Self.phoneWidth : 820, height: isPhone ? 330 + 19 * entries.count : 520, script: script,
+      blocks: blocks)
   }
 
   /// Decisions of all folds at their own thresholds.
@@ -108,10 +110,13 @@ extension Figures {
     guard !entries.isEmpty else { return nil }
     // The fewest empty places; up to five in a row.
     let columns =
-      entries.count <= 5
-      ? entries.count : [4, 5, 3].min { a, b in (a - entries.count % a) % a < (b - entries.count % b) % b }!
-    let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(230 * columns + 60), Double(225 * rows + 10))
+      isPhone
+      ? 2
+      : entries.count <= 5
+        ? entries.count : [4, 5, 3].min { a, b in (a - entries.count % a) % a < (b - entries.count % b) % b }!
+    let grid = PanelGrid(
+      entries.count, columns: columns, panel: isPhone ? (158, 160) : (230, 225),
+      around: (isPhone ? 34 : 60, isPhone ? 24 : 10))
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -127,7 +132,8 @@ extension Figures {
         })
       plots.append(
         """
-        set title \(Gnuplot.quoted(entry.name)) textcolor rgb '\(Self.ink)'
+        set title \(Gnuplot.quoted(fitting(entry.name))) textcolor rgb '\(Self.ink)'
+        set xlabel '\(isPhone && grid.isLowest(index) ? "called" : "")'
         set palette defined (0 '#e9edf2', 1 '\(Self.colour(entry))')
         plot DATA index \(index) using 1:2:(0.49):(0.49):3 with boxxyerror fs solid noborder lc palette notitle, \\
           DATA index \(index) using 1:($2-0.08):(sprintf('%d', $4)):6 with labels font ',14' tc rgb variable notitle, \\
@@ -136,15 +142,14 @@ extension Figures {
     }
     let script = """
       \(Self.frame)
-      set multiplot layout \(rows),\(columns) margins \(number(34 / width, 3)),\(number(1 - 8 / width, 3)),\
-        \(number(34 / height, 3)),\(number(1 - 34 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
+      \(grid.multiplot(margins: (34, 8, isPhone ? 48 : 34, 34), spacing: (isPhone ? 38 : 44, isPhone ? 56 : 74)))
       unset border
       unset colorbox
       unset key
       set cbrange [0:1]
       set xrange [-0.5:1.5]
       set yrange [1.5:-0.5]
-      set xtics ('called real' 0, 'called fake' 1) scale 0
+      set xtics (\(isPhone ? "'real' 0, 'fake' 1" : "'called real' 0, 'called fake' 1")) scale 0
       set ytics ('real' 0, 'fake' 1) scale 0 rotate by 90 center
       \(plots.joined(separator: "\n"))
       unset multiplot
@@ -153,6 +158,6 @@ extension Figures {
       name: "confusion_matrices",
       caption: "Decisions on the test parts of all folds, each at the threshold that its fold's validation part chose; "
         + "percentages are of the row.",
-      width: Int(width), height: Int(height), script: script, blocks: blocks)
+      width: grid.width, height: grid.height, script: script, blocks: blocks)
   }
 }

@@ -3,6 +3,28 @@ import Foundation
 
 /// Other data sets and kinds.
 extension Figures {
+  /// A matrix of areas: cells are (row, column, area).
+  private struct Panel {
+    var title: String
+    var rows, columns: [String]
+    var cells: [(row: Int, column: Int, slice: RunAnalysis.Slice)]
+
+    /// With rows for columns.
+    var turned: Panel {
+      Panel(title: title, rows: columns, columns: rows, cells: cells.map { ($0.column, $0.row, $0.slice) })
+    }
+
+    /// Its columns, so many at a time.
+    func divided(columns most: Int) -> [Panel] {
+      stride(from: 0, to: columns.count, by: most).map { first in
+        let range = first..<min(first + most, columns.count)
+        return Panel(
+          title: title, rows: rows, columns: Array(columns[range]),
+          cells: cells.filter { range.contains($0.column) }.map { ($0.row, $0.column - first, $0.slice) })
+      }
+    }
+  }
+
   /// AUC by what models were trained and tested on. With one model a data set each model has its own panel; otherwise the
   /// models are columns.
   var cross: Figure? {
@@ -13,41 +35,44 @@ extension Figures {
       guard result.fold != nil else { return result.testedOn }
       return sets.count > 1 && result.name != result.testedOn ? "\(result.name) on \(result.testedOn)" : result.name
     }
-    var panels: [(title: String, rows: [String], columns: [String], cells: [(Int, Int, RunAnalysis.Slice)])] = []
+    var panels: [Panel] = []
     if report.foldProtocol == "cross-dataset" {
       for model in orderedSet(found.map(\.model)) {
         let own = found.filter { $0.model == model }
         let rows = orderedSet(own.map(\.name))
         panels.append(
-          (
-            model, rows, sets,
-            own.map { (rows.firstIndex(of: $0.name)!, sets.firstIndex(of: $0.testedOn)!, $0.slice) }
-          ))
+          Panel(
+            title: model, rows: rows, columns: sets,
+            cells: own.map { (rows.firstIndex(of: $0.name)!, sets.firstIndex(of: $0.testedOn)!, $0.slice) }))
       }
     } else {
       let (rows, columns) = (orderedSet(found.map(rowName)), orderedSet(found.map(\.model)))
       panels = [
-        (
-          "", rows, columns,
-          found.map { (rows.firstIndex(of: rowName($0))!, columns.firstIndex(of: $0.model)!, $0.slice) }
-        )
+        Panel(
+          title: "", rows: rows, columns: columns,
+          cells: found.map { (rows.firstIndex(of: rowName($0))!, columns.firstIndex(of: $0.model)!, $0.slice) })
       ]
     }
     guard let first = panels.first, first.rows.count * first.columns.count > 1 else { return nil }
-    let across = min(panels.count, 3)
+    let isTurned = isPhone && panels.count == 1 && first.columns.count > first.rows.count
+    if isPhone { panels = panels.flatMap { (isTurned ? $0.turned : $0).divided(columns: 2) } }
+    let across = min(panels.count, isPhone ? 1 : 3)
     let down = (panels.count + across - 1) / across
-    let longest = panels.flatMap(\.rows).map(\.count).max()!
-    let margin = Double(min(max(7 * longest + 34, 70), 230))
-    let panelWidth = Double(max(96 * first.columns.count, 190))
-    let panelHeight = Double(52 * first.rows.count)
+    // A letter is about 7 points wide; a title may reach into the margin of its panel.
+    func room(_ names: [String]) -> Int { 7 * names.map(\.count).max()! }
+    let margin = Double(max(room(panels.flatMap(\.rows).map { fitting($0, 15) }) + 34, 70))
+    let column = max(96, room(panels.flatMap(\.columns).map { fitting($0, 12) }) + 14)
+    let most = panels.map(\.columns.count).max()!
+    let panelWidth = max(
+      Double(max(column * most, 190)), Double(room(panels.map { fitting($0.title, 30) })) - margin + 20)
+    let panelHeight = Double(52 * panels[0].rows.count)
     let width = Double(across) * (panelWidth + margin) + 20
     let height = Double(down) * (panelHeight + 84)
-    let names = ["cross-dataset": "trained on", "leave-one-type-out": "left out", "leave-one-dataset-out": "left out"]
+    let what =
+      ["cross-dataset": "trained on", "leave-one-type-out": "left out", "leave-one-dataset-out": "left out"][
+        report.foldProtocol] ?? ""
     var blocks: [[String]] = []
     var plots: [String] = []
-    let tics = { (names: [String]) in
-      names.enumerated().map { "\(Gnuplot.quoted($1)) \($0)" }.joined(separator: ", ")
-    }
     for (index, panel) in panels.enumerated() {
       blocks.append(
         panel.cells.map { row, column, slice in
@@ -65,13 +90,14 @@ extension Figures {
         set rmargin at screen \(number(left + panelWidth / width, 4))
         set tmargin at screen \(number(top, 4))
         set bmargin at screen \(number(top - panelHeight / height, 4))
-        set title \(Gnuplot.quoted(panel.title))
+        set label 1 \(Gnuplot.quoted(fitting(panel.title, 30))) at graph 0.5, screen \(number(top + 14 / height, 4)) center \
+          textcolor rgb '\(Self.ink)'
         set xrange [-0.5:\(Double(panel.columns.count) - 0.5)]
         set yrange [\(Double(panel.rows.count) - 0.5):-0.5]
-        set xtics (\(tics(panel.columns))) scale 0
-        set ytics (\(tics(panel.rows))) scale 0
-        set xlabel '\(panels.count > 1 ? "tested on" : "")'
-        set ylabel '\(index % across == 0 ? names[report.foldProtocol] ?? "" : "")'
+        set xtics (\(Gnuplot.tics(panel.columns.map { fitting($0, 12) }))) scale 0
+        set ytics (\(Gnuplot.tics(panel.rows.map { fitting($0, 15) }))) scale 0
+        set xlabel '\(report.foldProtocol == "cross-dataset" ? "tested on" : isTurned ? what : "")'
+        set ylabel '\(index % across == 0 && !isTurned ? what : "")'
         plot DATA index \(index) using 1:2:(0.49):(0.48):3 with boxxyerror fs solid noborder lc palette, \\
           DATA index \(index) using 1:($2-0.12):(sprintf('%.3f', $3)):4 with labels font ',12' tc rgb variable, \\
           DATA index \(index) using 1:($2+0.24):5:4 with labels font ',9' tc rgb variable
@@ -88,7 +114,7 @@ extension Figures {
       \(plots.joined(separator: "\n"))
       unset multiplot
       """
-    let what =
+    let sentence =
       switch report.foldProtocol {
       case "cross-dataset": "by the data set that models were trained on (rows) and tested on (columns)"
       case "leave-one-type-out": "on the kind of fake that was left out of training (rows), by model (columns)"
@@ -96,7 +122,7 @@ extension Figures {
       default: "on each data set (rows), by model (columns)"
       }
     return Figure(
-      name: "cross_evaluation", caption: "AUC with 95 % intervals over groups \(what).", width: Int(width),
+      name: "cross_evaluation", caption: "AUC with 95 % intervals over groups \(sentence).", width: Int(width),
       height: Int(height), script: script, blocks: blocks)
   }
 }

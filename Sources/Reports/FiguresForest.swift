@@ -21,11 +21,11 @@ extension Figures {
         + " (bootstrap over groups)\(both ? "; filled: the kinds that some model can see, hollow: all fakes" : "").")
   }
 
-  /// Every entry, judged by its own label.
+  /// Every entry but constant answers, judged by its own label.
   var final: Figure? {
     forest(
       "final_comparison_chart", "AUC within test folds",
-      analysis.entries.map { entry in
+      analysis.entries.filter { !$0.isConstant }.map { entry in
         ForestRow(
           entry: entry,
           main: RunAnalysis.Slice(
@@ -65,12 +65,12 @@ extension Figures {
       add(row.main, Double(position), 7)
       if let other = row.other { add(other, Double(position) + 0.28, 6) }
     }
-    let names = rows.enumerated().map { "\(Gnuplot.quoted($1.entry.name)) \($0)" }.joined(separator: ", ")
     let values = rows.enumerated().map { position, row in
       "set label \(position + 1) '\(number(row.main.area.value!))' at graph 1.015, first \(position) "
         + "left font ',10' textcolor rgb '\(Self.ink)'"
     }
-    let longest = rows.map { $0.entry.name.count }.max()!
+    let names = rows.map { fitting($0.entry.name, 17) }
+    let longest = names.map(\.count).max()!
     let script = """
       \(Self.frame)
       set border 1 lw 1 lc rgb '\(Self.ink)'
@@ -78,17 +78,18 @@ extension Figures {
       set rmargin 8
       set xrange [\(number(max(0, (lowest * 20).rounded(.down) / 20), 2)):1]
       set yrange [\(number(Double(rows.count) - 0.4, 1)):-0.6]
-      set ytics (\(names)) scale 0
-      set xtics 0.1
+      set ytics (\(Gnuplot.tics(names))) scale 0
+      set xtics \(isPhone ? 0.2 : 0.1)
       set grid xtics ls 99
-      set xlabel \(Gnuplot.quoted(label))
+      set xlabel \(Gnuplot.quoted(isPhone ? "AUC" : label))
       set arrow from 0.5, graph 0 to 0.5, graph 1 nohead lc rgb '#9aa1ab' lw 1.2 dt 2
       \(values.joined(separator: "\n"))
       unset key
       plot \(plots.joined(separator: ", \\\n  "))
       """
     return Figure(
-      name: name, caption: caption, width: 700, height: 84 + 30 * rows.count, script: script, blocks: blocks)
+      name: name, caption: caption, width: isPhone ? Self.phoneWidth : 700, height: 84 + 30 * rows.count,
+      script: script, blocks: blocks)
   }
 
   /// Mean ranks over folds; models whose bars do not overlap differ.
@@ -102,8 +103,8 @@ extension Figures {
     let plots = rows.enumerated().map { position, row in
       "DATA index \(position) using 1:2:3:4 with xerrorbars pt 7 ps 0.9 lw 1.8 lc rgb '\(Self.colour(row.0))' notitle"
     }
-    let names = rows.enumerated().map { "\(Gnuplot.quoted($1.0.name)) \($0)" }.joined(separator: ", ")
-    let longest = rows.map { $0.0.name.count }.max()!
+    let names = rows.map { fitting($0.0.name, 17) }
+    let longest = names.map(\.count).max()!
     let script = """
       \(Self.frame)
       set border 1 lw 1 lc rgb '\(Self.ink)'
@@ -111,10 +112,10 @@ extension Figures {
       set rmargin 6
       set xrange [\(number(min(0.5, 1 - half - 0.2), 2)):\(number(Double(rows.count) + max(0.5, half + 0.2), 2))]
       set yrange [\(number(Double(rows.count) - 0.4, 1)):-0.6]
-      set ytics (\(names)) scale 0
-      set xtics 1,1,\(rows.count)
+      set ytics (\(Gnuplot.tics(names))) scale 0
+      set xtics 1,\(isPhone ? 2 : 1),\(rows.count)
       set grid xtics ls 99
-      set xlabel 'mean rank over \(ranking.folds) folds (1 is best) ± half of the critical difference'
+      set xlabel '\(isPhone ? "mean rank" : "mean rank over \(ranking.folds) folds (1 is best) ± half of the critical difference")'
       unset key
       plot \(plots.joined(separator: ", \\\n  "))
       """
@@ -123,6 +124,6 @@ extension Figures {
       caption:
         "Mean rank of the folds' AUC by the sample's own label. Two models differ at 0.05 (Nemenyi) where their bars do not "
         + "overlap: the bars are as long as the critical difference, \(number(ranking.criticalDifference, 2)).",
-      width: 640, height: 80 + 28 * rows.count, script: script, blocks: blocks)
+      width: isPhone ? Self.phoneWidth : 640, height: 80 + 28 * rows.count, script: script, blocks: blocks)
   }
 }

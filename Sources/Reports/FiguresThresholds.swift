@@ -7,9 +7,9 @@ extension Figures {
   var thresholds: Figure? {
     let entries = analysis.entries.filter { $0.role != .baseline && !$0.thresholdCurves.isEmpty }
     guard !entries.isEmpty else { return nil }
-    let columns = min(entries.count, 3)
-    let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(270 * columns + 40), Double(220 * rows + 60))
+    let grid = PanelGrid(
+      entries.count, columns: isPhone ? 2 : 3, panel: isPhone ? (156, 150) : (270, 220), around: (isPhone ? 36 : 40, 60)
+    )
     var blocks: [[String]] = []
     var plots: [String] = []
     for (index, entry) in entries.enumerated() {
@@ -25,8 +25,8 @@ extension Figures {
         """
         unset arrow
         \(marks.joined(separator: "\n"))
-        set title \(Gnuplot.quoted(entry.name))
-        set xlabel '\(index + columns >= entries.count ? "threshold" : "")'
+        set title \(Gnuplot.quoted(fitting(entry.name)))
+        set xlabel '\(grid.isLowest(index) ? "threshold" : "")'
         plot DATA index \(index) using 1:2 with lines lw 2 lc rgb '\(Self.colour(entry))' notitle, \\
           DATA index \(index) using 1:3 with lines lw 1.2 dt 2 lc rgb '\(Self.ink)' notitle, \\
           DATA index \(index) using 1:4 with lines lw 1.2 dt 3 lc rgb '\(Self.ink)' notitle
@@ -34,12 +34,11 @@ extension Figures {
     }
     let script = """
       \(Self.frame)
-      set multiplot layout \(rows),\(columns) margins \(number(48 / width, 3)),\(number(1 - 14 / width, 3)),\
-        \(number(56 / height, 3)),\(number(1 - 40 / height, 3)) spacing \(number(44 / width, 3)),\(number(74 / height, 3))
+      \(grid.multiplot(margins: (isPhone ? 36 : 48, 14, 56, 40), spacing: (isPhone ? 40 : 44, isPhone ? 58 : 74)))
       set xrange [0:1]
       set yrange [0:1.02]
-      set xtics 0.25
-      set ytics 0.25
+      set xtics \(isPhone ? 0.5 : 0.25)
+      set ytics \(isPhone ? 0.5 : 0.25)
       set grid ytics ls 99
       unset key
       \(plots.joined(separator: "\n"))
@@ -50,7 +49,7 @@ extension Figures {
       caption:
         "Decisions on validation parts by threshold, mean over folds: F1 (coloured), the share of fakes found (dashed) and "
         + "of real samples passed (dotted); the marks below are the thresholds that the folds chose for their test parts.",
-      width: Int(width), height: Int(height), script: script, blocks: blocks)
+      width: grid.width, height: grid.height, script: script, blocks: blocks)
   }
 
   /// Shares of fakes by probability, one panel a model: as scored, and after the experiment's calibration.
@@ -58,9 +57,9 @@ extension Figures {
     let entries = analysis.entries.filter { $0.role != .baseline && $0.reliability["none"] != nil }
     guard !entries.isEmpty else { return nil }
     let method = report.decision.calibration.rawValue
-    let columns = min(entries.count, 3)
-    let rows = (entries.count + columns - 1) / columns
-    let (width, height) = (Double(250 * columns + 40), Double(262 * rows + 44))
+    let grid = PanelGrid(
+      entries.count, columns: isPhone ? 2 : 3, panel: isPhone ? (156, 170) : (250, 262), around: (isPhone ? 38 : 40, 44)
+    )
     var blocks: [[String]] = []
     var plots: [String] = []
     func add(_ table: Calibration.Reliability) -> Int {
@@ -84,22 +83,23 @@ extension Figures {
         parts.append(
           "DATA index \(add(after.equalWidth)) using 1:2 with lines lw 1.4 dt 2 lc rgb '\(Self.ink)' notitle")
       }
+      let error = "ECE \(number(scored.equalWidth.expected))"
       plots.append(
         """
-        set title \(Gnuplot.quoted("\(entry.name), ECE \(number(scored.equalWidth.expected))"))
-        set xlabel '\(index + columns >= entries.count ? "P(fake)" : "")'
-        set ylabel '\(index % columns == 0 ? "share of fakes" : "")'
+        set title \(Gnuplot.quoted(isPhone ? fitting(entry.name) : "\(entry.name), \(error)"))
+        set label 1 \(Gnuplot.quoted(isPhone ? error : "")) at graph 0.98, graph 0.09 right textcolor rgb '\(Self.ink)'
+        set xlabel '\(grid.isLowest(index) ? "P(fake)" : "")'
+        set ylabel '\(grid.isLeftmost(index) && !isPhone ? "share of fakes" : "")'
         plot \(parts.joined(separator: ", \\\n  "))
         """)
     }
     let script = """
       \(Self.frame)
-      set multiplot layout \(rows),\(columns) margins \(number(62 / width, 3)),\(number(1 - 14 / width, 3)),\
-        \(number(56 / height, 3)),\(number(1 - 34 / height, 3)) spacing \(number(44 / width, 3)),\(number(62 / height, 3))
+      \(grid.multiplot(margins: (isPhone ? 36 : 62, 14, 56, 34), spacing: (isPhone ? 40 : 44, isPhone ? 58 : 62)))
       set xrange [0:1]
       set yrange [0:1]
-      set xtics 0.25
-      set ytics 0.25
+      set xtics \(isPhone ? 0.5 : 0.25)
+      set ytics \(isPhone ? 0.5 : 0.25)
       set grid xtics ytics ls 99
       unset key
       set arrow from 0,0 to 1,1 nohead lc rgb '#9aa1ab' dt 2
@@ -112,6 +112,6 @@ extension Figures {
         "Share of fakes among test items of about the same score; on the diagonal, scores are frequencies. Filled: 15 bins "
         + "of equal width, larger with more items; hollow: 15 bins of equal counts"
         + (method == "none" ? "." : "; dashed: after \(method) calibration on each fold's validation part."),
-      width: Int(width), height: Int(height), script: script, blocks: blocks)
+      width: grid.width, height: grid.height, script: script, blocks: blocks)
   }
 }

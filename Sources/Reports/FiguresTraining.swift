@@ -33,33 +33,43 @@ extension Figures {
         )
       }
       losses.append(
-        "set title \(Gnuplot.quoted(model.name))\nset ylabel '\(losses.isEmpty ? "loss" : "")'\n"
-          + "plot \(loss.joined(separator: ", \\\n  "))")
+        """
+        set title \(Gnuplot.quoted(fitting(model.name)))
+        set yrange [*:*]
+        set xlabel ''
+        set ylabel '\(losses.isEmpty && !isPhone ? "loss" : "")'
+        set key top right samplen \(isPhone ? 1 : 1.5)
+        plot \(loss.joined(separator: ", \\\n  "))
+        """)
       areas.append(
-        "set ylabel '\(areas.isEmpty ? "validation AUC" : "")'\nplot \(area.joined(separator: ", \\\n  "))")
+        """
+        set title '\(isPhone ? "AUC" : "")'
+        set yrange [*<0.5:1]
+        set xlabel 'epoch'
+        set ylabel '\(areas.isEmpty && !isPhone ? "validation AUC" : "")'
+        set key bottom right samplen 1
+        plot \(area.joined(separator: ", \\\n  "))
+        """)
     }
-    let columns = models.count
-    let width = Double(270 * columns + 40)
+    // Losses above areas; on a phone, a model's loss and its area beside each other.
+    let grid =
+      isPhone
+      ? PanelGrid(2 * models.count, columns: 2, panel: (158, 186), around: (34, 30))
+      : PanelGrid(2 * models.count, columns: models.count, panel: (270, 200), around: (40, 60))
+    let panels = isPhone ? zip(losses, areas).flatMap { [$0, $1] } : losses + areas
     let last = models.flatMap(\.training).compactMap { $0.epochs.last?.epoch }.max() ?? 1
     let script = """
       \(Self.frame)
-      set multiplot layout 2,\(columns) margins \(number(62 / width, 3)),\(number(1 - 14 / width, 3)),0.125,0.9 \\
-        spacing \(number(48 / width, 3)),0.13
+      \(grid.multiplot(margins: (isPhone ? 36 : 62, 14, 57, 46), spacing: (isPhone ? 42 : 48, isPhone ? 90 : 60)))
       set grid ytics ls 99
       set xrange [0:\(last + 1)]
       set xtics autofreq
-      set key top right samplen 1.5
-      \(losses.joined(separator: "\n"))
-      unset title
-      set yrange [*<0.5:1]
-      set xlabel 'epoch'
-      set key bottom right samplen 1
-      \(areas.joined(separator: "\n"))
+      \(panels.joined(separator: "\n"))
       unset multiplot
       """
     return Figure(
       name: "training_curves",
       caption: "Loss and validation AUC by epoch, one line a fold; dots mark the epoch that validation chose to keep.",
-      width: 270 * columns + 40, height: 460, script: script, blocks: blocks)
+      width: grid.width, height: grid.height, script: script, blocks: blocks)
   }
 }

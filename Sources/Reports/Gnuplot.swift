@@ -20,6 +20,13 @@ struct Figure: Sendable {
   }
 }
 
+/// A figure as the page has it: as its files are, and as a phone shows it.
+struct Drawing: Sendable {
+  let figure: Figure
+  let svg: String
+  let phone: (figure: Figure, svg: String)?
+}
+
 /// Runs gnuplot on script files and checks what it says.
 struct Gnuplot: Sendable {
   private let program: URL
@@ -38,11 +45,17 @@ struct Gnuplot: Sendable {
     return "'" + line.replacing("'", with: "''") + "'"
   }
 
+  /// Names along an axis, at 0, 1, 2, …
+  static func tics(_ names: [String]) -> String {
+    names.enumerated().map { "\(quoted($1)) \($0)" }.joined(separator: ", ")
+  }
+
   /// Draws a figure as `name.png` (twice the size, for print) and `name.svg` in a folder.
   ///
+  /// - Parameter keepsFiles: false for a figure that is wanted as text only.
   /// - Returns: the SVG's text.
   /// - Throws: `FileProblem`, or `ReportError` with what gnuplot said.
-  func draw(_ figure: Figure, in folder: URL) throws -> String {
+  func draw(_ figure: Figure, in folder: URL, keepsFiles: Bool = true) throws -> String {
     try makeFolder(folder)
     let scratch = folder.appending(path: ".\(figure.name)-\(UUID().uuidString)")
     try makeFolder(scratch)
@@ -52,14 +65,17 @@ struct Gnuplot: Sendable {
     let body = figure.script.replacing("DATA", with: Self.quoted(data.path))
     let (w, h) = (figure.width, figure.height)
     let font = "font 'DejaVu Sans,11'"
-    let script = """
-      set encoding utf8
+    let print = """
       set terminal pngcairo size \(2 * w),\(2 * h) \(font) fontscale 2 linewidth 2 pointscale 2 noenhanced background '#ffffff'
       set output \(Self.quoted(png.path))
       \(body)
       unset output
       reset
-      set terminal svg size \(w),\(h) \(font) noenhanced name '\(figure.name)' background '#ffffff'
+      """
+    let script = """
+      set encoding utf8
+      \(keepsFiles ? print : "")
+      set terminal svg size \(w),\(h) \(font) noenhanced name '\(figure.name)\(keepsFiles ? "" : "_phone")' background '#ffffff'
       set output \(Self.quoted(svg.path))
       \(body)
       unset output
@@ -68,7 +84,7 @@ struct Gnuplot: Sendable {
     try writeAtomically(figure.data, to: data)
     try writeAtomically(script, to: scratch.appending(path: "figure.gp"))
     try run(scratch.appending(path: "figure.gp"), figure.name)
-    for (from, ending) in [(png, "png"), (svg, "svg")] {
+    for (from, ending) in keepsFiles ? [(png, "png"), (svg, "svg")] : [] {
       let bytes = try readFile(from)
       guard bytes.count > 100 else { throw ReportError("gnuplot wrote an empty \(figure.name).\(ending)") }
       try writeAtomically(bytes, to: folder.appending(path: "\(figure.name).\(ending)"))

@@ -1,11 +1,12 @@
 import Evaluation
+import Files
 import Foundation
 
 /// The report as one self-contained page: no script, no file beside it, light and dark, any width.
 struct Page {
   let report: RunReport
   let analysis: RunAnalysis
-  let drawings: [(figure: Figure, svg: String)]
+  let drawings: [Drawing]
   let figuresMissing: String?
   /// The previews' pictures by path.
   var pictures: [String: String] = [:]
@@ -24,7 +25,8 @@ struct Page {
       ("data", "Data, folds and leaks", data), ("honesty", "Honesty", honesty), ("failures", "Failures", failures),
       ("configuration", "Configuration", configuration), ("methods", "How it was computed", methods),
     ]
-    let navigation = sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
+    let top = report.unfinished == nil ? "" : "<a href=\"#unfinished\">What is missing</a>"
+    let navigation = top + sections.map { "<a href=\"#\($0.id)\">\($0.title)</a>" }.joined()
     let body = sections.map { "<section id=\"\($0.id)\"><h2>\($0.title)</h2>\n\($0.body)</section>\n" }.joined()
     return """
       <!doctype html>
@@ -34,7 +36,7 @@ struct Page {
       <style>\(PageStyle.css)</style></head><body><main>
       <header><p class="kicker">Unmask report</p><h1>\(escaped(report.name))</h1><p class="facts">\(facts)</p></header>
       <nav>\(navigation)</nav>
-      <section id="summary">\(summary)</section>
+      \(unfinished)<section id="summary">\(summary)</section>
       \(body)</main></body></html>
 
       """
@@ -44,8 +46,8 @@ struct Page {
     let folds = Set(analysis.entries.flatMap { $0.folds.map(\.fold) }).count
     let models = analysis.entries.filter { $0.role == .model }.count
     return [
-      "\(report.samples.count) samples in \(analysis.groups) groups", "\(folds) folds", "\(models) models",
-      "\(report.fusions.count) fusions",
+      "\(counted(report.samples.count, "sample")) in \(counted(analysis.groups, "group"))", counted(folds, "fold"),
+      counted(models, "model"), counted(report.fusions.count, "fusion"),
       report.seeds.isEmpty ? "" : "seed " + report.seeds.map(String.init).joined(separator: ", "),
     ].filter { !$0.isEmpty }.map { "<span>\(escaped($0))</span>" }.joined()
   }
@@ -68,8 +70,10 @@ struct Page {
         " on the kinds that some model can see (\(escaped(analysis.visibleKinds.joined(separator: ", ")))), and of "
       text += "<b>\(area(chosen.allFakes.area))</b>\(range(chosen.allFakes.interval)) on all fakes"
     }
-    text += ".</p><p>It was chosen among \(candidates) models and fusions by its validation AUC; test scores "
-    text += "\(scored) and chose nothing. Brackets are 95 % intervals from \(analysis.groups) resampled groups.</p>"
+    text +=
+      ".</p><p>It was chosen among \(counted(candidates, "model or fusion", "models and fusions")) by its validation AUC; test scores "
+    text +=
+      "\(scored) and chose nothing. Brackets are 95 % intervals from \(counted(analysis.groups, "resampled group")).</p>"
     if let single = analysis.bestSingle, single.name != chosen.name {
       let slice = analysis.headline(single)
       text += "<p>The best single model by validation, <b>\(escaped(single.name))</b>, reaches \(area(slice.area))"
@@ -101,16 +105,15 @@ struct Page {
       "<div class=\"tile\(bad ? " bad" : "")\"><b>\(value)</b><span>\(title)</span><small>\(note)</small></div>"
     }
     let main = analysis.headline(chosen)
-    let support = chosen.confusion.support
-    let accuracy = number(Double(support.max()!) / Double(max(1, chosen.confusion.total)) * 100, 1) + " %"
+    let constant = analysis.constant(beside: chosen)?.pooled["accuracy"].value
     return "<div class=\"tiles\">"
       + tile(area(main.area), "AUC of \(escaped(chosen.name))", main.interval.map { "95 % " + bracket($0) } ?? "")
       + tile(
         chosen.pooled["accuracy"].value.map { number($0 * 100, 1) + " %" } ?? "–", "accuracy on all samples",
-        "the same answer for all has \(accuracy)")
+        constant.map { "the constant answer has \(number($0 * 100, 1)) %" } ?? "")
       + tile(
         report.leaks.isEmpty ? "–" : "\(leaks)", "leaks between folds",
-        report.leaks.isEmpty ? "not checked" : "\(report.leaks.count) checks", bad: leaks > 0)
+        report.leaks.isEmpty ? "not checked" : counted(report.leaks.count, "check"), bad: leaks > 0)
       + tile("\(failed)", "samples without a score", "summed over models", bad: failed > 0) + "</div>"
   }
 
@@ -135,19 +138,46 @@ struct Page {
     }
     if analysis.groups < 20 {
       list.append(
-        "There are only \(analysis.groups) groups: intervals over groups are rough, and differences of a few points say little."
+        "There \(analysis.groups == 1 ? "is" : "are") only \(counted(analysis.groups, "group")): intervals over groups are rough, and differences of a few points say little."
       )
     }
     for entry in analysis.entries {
       let undefined = entry.spread("auc").undefined
       if undefined > 0 {
-        list.append("\(escaped(entry.name)): AUC is undefined in \(undefined) folds, which have one class only.")
+        list.append("\(escaped(entry.name)): AUC is undefined in \(counted(undefined, "fold")) with one class only.")
       }
       list += entry.warnings.map { "\(escaped(entry.name)): \(escaped($0))." }
     }
     if let figuresMissing { list.append(escaped(figuresMissing) + ".") }
     list += report.notes.map(escaped)
     return list.isEmpty ? "" : "<ul class=\"remarks\">" + list.map { "<li>\($0)</li>" }.joined() + "</ul>"
+  }
+
+  /// Of a run that has not come to its end: what failed, what is missing, and what to do. Before everything else.
+  private var unfinished: String {
+    guard let found = report.unfinished else { return "" }
+    let isOver = !found.givenUp.isEmpty
+    var text = "<p class=\"lead\"><b class=\"warn\">\(isOver ? "This run failed." : "This run is not over.")</b> "
+    text +=
+      "\(found.done) of \(counted(found.jobs, "job")) \(found.done == 1 ? "is" : "are") done; below is what they gave. "
+    text += "Means, intervals and choices are of fewer folds or models than the experiment asks for.</p>"
+    if isOver {
+      var table = HTMLTable(["job that was given up", "why"])
+      for job in found.givenUp {
+        table.append([
+          "<b>\(escaped(job.subject))</b>", "<span class=\"wrap\">\(escaped(job.reason))</span>",
+        ])
+      }
+      text += table.html
+    }
+    if !found.missing.isEmpty {
+      text += "<p>Without scores: \(escaped(found.missing.joined(separator: "; "))).</p>"
+    }
+    text += "<p>"
+    text += isOver ? "Remove the cause (the jobs' own words are in <code>Logs/</code>), then g" : "G"
+    text +=
+      "ive the command that began the run again: what is done stays done, the rest is tried anew, and this page is "
+    return "<section id=\"unfinished\"><h2>What is missing</h2>\n" + text + "written again.</p></section>\n"
   }
 
   // MARK: Results
@@ -177,8 +207,10 @@ struct Page {
       + "fake item of one fold with its 95 % interval (another fold's model has a scale of its own). Single-modality models "
       + "and baselines are judged by their own modality's label, fusions by the sample's. Decisions use each fold's own "
       + "threshold. EER is interpolated on the ROC curve (<code>eer_interp</code>); the ASVspoof value is <code>eer</code> in "
-      + "<code>Results/comparison_table.csv</code>. Baselines: <i>constant</i> always answers fake and is judged by the "
-      + "sample's own label; the others are what a few numbers and a linear model reach.</p>"
+      + "<code>Results/comparison_table.csv</code>. Baselines: a <i>constant</i> gives a fold's test part the answer that is "
+      + "more frequent in its validation part, with the share of fakes there as the score; there is one for each label that "
+      + "models (image, audio, video) and fusions (sample) are judged by. The others are what a few numbers and a linear model "
+      + "reach.</p>"
       + drawn("roc_curves_all_models", "confusion_matrices")
       + grid("image_models_comparison", "audio_models_comparison", "video_models_comparison") + frameLevel
   }
@@ -228,7 +260,7 @@ struct Page {
     var table = HTMLTable(
       ["model", "modality"] + analysis.kinds + (together ? ["kinds some model can see"] : []) + ["all fakes"],
       csv: "per_kind_results.csv")
-    for entry in analysis.entries where entry.name != "constant" {
+    for entry in analysis.entries where !entry.isConstant {
       table.append(
         ["<b>\(escaped(entry.name))</b>", badge(entry)]
           + (entry.kinds + (together ? [entry.visibleFakes] : []) + [entry.allFakes]).map(heat),
@@ -257,9 +289,13 @@ struct Page {
 
   private func figures(_ names: [String]) -> [String] {
     names.compactMap { name in
-      drawings.first { $0.figure.name == name }.map { figure, svg in
-        "<figure><div class=\"scroll\">\(PageStyle.inline(svg, figure))</div><figcaption>\(escaped(figure.caption)) "
-          + "<code>Figures/\(figure.name).svg</code></figcaption></figure>\n"
+      drawings.first { $0.figure.name == name }.map { drawing in
+        let (figure, phone) = (drawing.figure, drawing.phone)
+        return
+          "<figure><div class=\"scroll\(phone == nil ? "" : " wide")\">\(PageStyle.inline(drawing.svg, figure))</div>"
+          + (phone.map { "<div class=\"scroll phone\">\(PageStyle.inline($0.svg, $0.figure, suffix: "_phone"))</div>" }
+            ?? "")
+          + "<figcaption>\(escaped(figure.caption)) <code>Figures/\(figure.name).svg</code></figcaption></figure>\n"
       }
     }
   }

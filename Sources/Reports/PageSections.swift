@@ -1,4 +1,5 @@
 import Evaluation
+import Files
 import Foundation
 
 /// The page's sections on data, failures and configuration.
@@ -99,7 +100,7 @@ extension Page {
       + escaped(report.experiment.isEmpty ? "not recorded" : report.experiment) + "</pre></details>"
       + list("Versions", report.versions) + list("Execution", report.execution)
       + (report.files.isEmpty
-        ? "" : "<details><summary>\(report.files.count) files of the run</summary>\(files.html)</details>")
+        ? "" : "<details><summary>\(counted(report.files.count, "file")) of the run</summary>\(files.html)</details>")
   }
 
   var methods: String {

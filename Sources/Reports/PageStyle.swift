@@ -60,13 +60,16 @@ enum PageStyle {
     @media (max-width:640px){main{padding:1.4rem .9rem 3rem}h1{font-size:1.6rem}.lead{font-size:1.08rem}
     .tiles{grid-template-columns:1fr 1fr}.tile b{font-size:1.35rem}
     td:first-child{max-width:38vw;min-width:26vw}th,td{padding:.4rem .5rem}.heat{margin:-.4rem -.5rem;padding:.4rem .5rem}}
+    .phone{display:none}@media screen and (max-width:640px){.wide{display:none}.phone{display:block}}
     @media print{nav{display:none}.scroll{overflow:visible}section{break-inside:auto}}
 
     """
 
   /// A figure as part of the page: no background, the page's text colour, names of its own, its natural width at most and
   /// never too small to read.
-  static func inline(_ svg: String, _ figure: Figure) -> String {
+  ///
+  /// - Parameter suffix: what its names end with, where the page has the figure twice.
+  static func inline(_ svg: String, _ figure: Figure, suffix: String = "") -> String {
     guard let start = svg.range(of: "<g id=\"gnuplot_canvas\">") else { return "" }
     var body = String(svg[start.lowerBound...])
     body = body.replacing(
@@ -74,8 +77,9 @@ enum PageStyle {
     let rgb = [0x3F, 0x46, 0x51]  // Figures.ink
     body = body.replacing("rgb(\(rgb[0]),\(rgb[1]),\(rgb[2]))", with: "var(--ink)")
     body = body.replacing("rgb( \(rgb[0]),  \(rgb[1]),  \(rgb[2]))", with: "var(--ink)")
-    body = body.replacing("id='", with: "id='\(figure.name)-").replacing("'#gp", with: "'#\(figure.name)-gp")
-    body = body.replacing("\"gnuplot_canvas\"", with: "\"\(figure.name)-canvas\"")
+    body = body.replacing("id='", with: "id='\(figure.name)\(suffix)-")
+    body = body.replacing("'#gp", with: "'#\(figure.name)\(suffix)-gp")
+    body = body.replacing("\"gnuplot_canvas\"", with: "\"\(figure.name)\(suffix)-canvas\"")
     body = body.replacing("font-family=\"DejaVu Sans\"", with: "font-family=\"DejaVu Sans,Verdana,sans-serif\"")
     return "<svg viewBox=\"0 0 \(figure.width) \(figure.height)\" xmlns=\"http://www.w3.org/2000/svg\" "
       + "xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\" aria-label=\"\(escaped(figure.caption))\" "

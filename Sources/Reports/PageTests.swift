@@ -1,4 +1,5 @@
 import Evaluation
+import Files
 import Foundation
 
 /// The page's section on differences.
@@ -39,11 +40,11 @@ extension Page {
       all.isEmpty
       ? ""
       : differ.isEmpty
-        ? "<p>No two models differ in AUC at 0.05 after Holm's adjustment over all \(pairs) pairs.</p>"
-        : "<p>\(differ.count) of \(pairs) pairs differ in AUC at 0.05 after Holm's adjustment.</p>"
+        ? "<p>No two models differ in AUC at 0.05 after Holm's adjustment over \(counted(pairs, "pair")).</p>"
+        : "<p>Of \(counted(pairs, "pair")) \(differ.count) differ in AUC at 0.05 after Holm's adjustment.</p>"
     return verdict + table.orNone("There are too few samples for a paired test.") + ranks + decisions(all)
       + "<p class=\"note\">All fakes, by the sample's own label, on samples that both scored. p: DeLong's test of the "
-      + "AUCs within folds, adjusted by Holm over all \(pairs) pairs. Groups: bootstrap over groups, which respects that clips "
+      + "AUCs within folds, adjusted by Holm over all of them. Groups: bootstrap over groups, which respects that clips "
       + "of one person are alike; believe it where the two intervals differ. Over folds: Nadeau and Bengio's corrected t of "
       + "the folds' AUCs. Every pair, also per kind: <code>Results/statistical_analysis.csv</code>.</p>"
   }
@@ -68,12 +69,12 @@ extension Page {
     guard !all.isEmpty else { return "" }
     let (chosen, half) = (all.count { apart($0.chosen) }, all.count { apart($0.atHalf) })
     func word(_ count: Int) -> String {
-      count == 0 ? "no pair differs" : "\(count) of \(all.count) pairs differ"
+      count == 0 ? "no pair differs" : "\(count) of \(counted(all.count, "pair")) \(count == 1 ? "differs" : "differ")"
     }
     return
       "<h3>Decisions</h3><p>Balanced accuracy: at the chosen thresholds \(word(chosen)), at 0.5 \(word(half)) (the 95 % "
       + "interval over groups leaves out 0; not adjusted for the number of pairs).</p>"
-      + "<details><summary>All \(all.count) pairs</summary>\(table.html)</details>"
+      + "<details><summary>All pairs, \(all.count)</summary>\(table.html)</details>"
   }
 
   /// Friedman's test and Nemenyi's differences.
@@ -83,10 +84,11 @@ extension Page {
     let verdict =
       apart.isEmpty
       ? "no two models' mean ranks differ"
-      : "\(apart.count) of \(ranking.pairs.count) pairs of mean ranks differ: "
+      : "\(apart.count) of \(counted(ranking.pairs.count, "pair")) of mean ranks \(apart.count == 1 ? "differs" : "differ"): "
         + apart.prefix(6).map { "\(escaped($0.first)) and \(escaped($0.second))" }.joined(separator: ", ")
         + (apart.count > 6 ? ", …" : "")
-    return "<h3>Ranks over folds</h3><p>Friedman's test over \(ranking.folds) folds: \(probability(ranking.p.value)) "
+    return
+      "<h3>Ranks over folds</h3><p>Friedman's test over \(counted(ranking.folds, "fold")): \(probability(ranking.p.value)) "
       + "(Iman and Davenport \(probability(ranking.imanDavenportP.value))); by Nemenyi's test at 0.05 \(verdict).</p>"
       + drawn("mean_ranks")
       + "<p class=\"note\">A few folds are few: the critical difference is wide. All pairs: "

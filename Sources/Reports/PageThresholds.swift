@@ -10,7 +10,7 @@ extension Page {
         "model", "F1 chosen", "F1 at 0.5", "balanced accuracy chosen", "balanced accuracy at 0.5", "accuracy chosen",
         "accuracy at 0.5",
       ], csv: "complete_results.csv")
-    for entry in analysis.entries where entry.name != "constant" {
+    for entry in analysis.entries where !entry.isConstant {
       let byFold = Dictionary(uniqueKeysWithValues: entry.folds.map { ($0.fold, $0) })
       let cells = foldNumbers.map { fold -> String in
         guard let result = byFold[fold] else { return "–" }
@@ -60,7 +60,7 @@ extension Page {
     var table = HTMLTable(
       ["model", "Brier", "log loss", "ECE", "ECE (equal mass)", "Cllr"] + methods.map { "ECE, \($0)" },
       csv: "calibration.csv")
-    for entry in analysis.entries where entry.name != "constant" {
+    for entry in analysis.entries where !entry.isConstant {
       table.append(
         ["<b>\(escaped(entry.name))</b>"]
           + ["brier", "log_loss", "ece", "ece_equal_mass", "cllr"].map { area(entry.pooled[$0]) }
@@ -137,6 +137,6 @@ extension Page {
       + "again after a fault, with the same bits. Predictions of test files by <code>unmask predict</code> count too.</p>"
       + "<h3>What it was made from</h3>" + hashes.orNone("No hashes were recorded.")
       + "<p class=\"note\">SHA-256 of the experiment without paths, of the list of samples with their content hashes, of the "
-      + "folds, and of the program. The <i>constant</i> row of the comparison is what no model at all reaches.</p>"
+      + "folds, and of the program. The <i>constant</i> rows of the comparison are what no model at all reaches.</p>"
   }
 }

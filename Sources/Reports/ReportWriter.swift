@@ -39,11 +39,17 @@ public enum ReportWriter {
       try writeAtomically(table.latex, to: results.appending(path: "latex/\(name)"))
     }
     let pictures = pictures(report, in: directory)
-    var drawings: [(figure: Figure, svg: String)] = []
+    var drawings: [Drawing] = []
     var missing: String?
     if let gnuplot {
+      let folder = directory.appending(path: "Figures")
+      let narrow = Figures(analysis: analysis, report: report, isPhone: true).all
       for figure in Figures(analysis: analysis, report: report).all {
-        drawings.append((figure, try gnuplot.draw(figure, in: directory.appending(path: "Figures"))))
+        let phone = narrow.first { $0.name == figure.name }
+        drawings.append(
+          Drawing(
+            figure: figure, svg: try gnuplot.draw(figure, in: folder),
+            phone: try phone.map { ($0, try gnuplot.draw($0, in: folder, keepsFiles: false)) }))
       }
     } else {
       missing =
@@ -67,12 +73,19 @@ public enum ReportWriter {
     do {
       report = try JSONDecoder().decode(RunReport.self, from: Data(readFile(facts)))
     } catch let error as DecodingError {
-      throw ReportError("\(facts.path) is not a report of this version (\(error)); run the experiment's merge again")
+      throw ReportError(
+        "\(facts.path) is not a report of this version (\(error)); give the command that made the run again")
     }
     update(&report)
     return try write(
       report, scores: scores(in: directory.appending(path: "Scores")),
       frames: scores(in: directory.appending(path: "Scores/frames")), to: directory)
+  }
+
+  /// Whether a `report.json` is of a run that had not come to its end.
+  public static func isUnfinished(_ facts: URL) -> Bool {
+    struct Facts: Decodable { let unfinished: RunReport.Unfinished? }
+    return (try? JSONDecoder().decode(Facts.self, from: Data(readFile(facts))))?.unfinished != nil
   }
 
   /// The score rows of a folder, file by file in the order of their names.

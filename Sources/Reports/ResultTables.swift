@@ -1,4 +1,5 @@
 import Evaluation
+import Files
 import Foundation
 
 /// Every file of `Results/`. Columns whose name begins with `time_` hold times, which differ between equal runs; all
@@ -9,7 +10,10 @@ extension RunAnalysis {
       comparison("\(modality)_baseline_results.csv") { $0.modality == modality }
     }
     tables.append(comparison("comparison_table.csv") { _ in true })
-    tables.append(comparison("fusion_comparison.csv") { $0.role == .fusion || $0.role == .model })
+    tables.append(
+      comparison("fusion_comparison.csv") {
+        $0.role != .baseline || $0.isConstant && $0.modality == Self.sampleLabel
+      })
     tables += [complete, kindTable, statistics, rankTable, thresholdTable, calibrationTable, reliabilityTable]
     tables += [probeTable, selectionTable, failureTable, unscoredTable] + Self.factTables(report)
     if !frames.isEmpty { tables.append(frameTable) }
@@ -18,6 +22,14 @@ extension RunAnalysis {
     if !seeds.isEmpty { tables.append(seedTable) }
     if !balance.isEmpty { tables.append(balanceTable) }
     return tables
+  }
+
+  /// The columns of DeLong's interval and of the bootstrap's.
+  static let intervalColumns = ["delong_low", "delong_high", "bootstrap_low", "bootstrap_high"]
+
+  /// The ends of intervals, cell by cell.
+  static func ends(_ intervals: Interval?...) -> [String] {
+    intervals.flatMap { [cell($0?.lower), cell($0?.upper)] }
   }
 
   /// The columns of the comparison table, in the design's order.
@@ -31,15 +43,14 @@ extension RunAnalysis {
         + Self.compared.flatMap { [$0, "\($0)_sd"] }
         + [
           "auc_within_folds", "auc_delong_low", "auc_delong_high", "auc_bootstrap_low", "auc_bootstrap_high",
-          "pooled_auc",
-          "sample_auc", "parameters", "time_training_minutes", "time_inference_ms", "note",
+          "pooled_auc", "sample_auc", "parameters", "time_training_minutes", "time_inference_ms", "note",
         ])
     for entry in entries where chosen(entry) {
       let spreads = Self.compared.map(entry.spread)
       let notes =
         zip(Self.compared, spreads).compactMap { name, spread in
           spread.undefined > 0
-            ? "\(name) undefined in \(spread.undefined) folds: \(spread.mean.reason ?? "one class")" : nil
+            ? "\(name) undefined in \(counted(spread.undefined, "fold")): \(spread.mean.reason ?? "one class")" : nil
         } + entry.warnings
       table.append(
         [
@@ -47,11 +58,11 @@ extension RunAnalysis {
           "\(entry.scores.count)", "\(entry.failed.values.reduce(0, +))",
         ] + spreads.flatMap { [cell($0.mean), cell($0.deviation)] }
           + [
-            cell(entry.area), cell(entry.delong?.lower), cell(entry.delong?.upper),
-            cell(entry.bootstrap?.lower), cell(entry.bootstrap?.upper), cell(entry.pooled["auc"]),
-            cell(entry.allFakes.area),
-            cell(entry.facts?.parameters), cell(entry.facts?.trainingMinutes), cell(entry.facts?.inferenceMilliseconds),
-            notes.joined(separator: "; "),
+            cell(entry.area)
+          ] + Self.ends(entry.delong, entry.bootstrap)
+          + [
+            cell(entry.pooled["auc"]), cell(entry.allFakes.area), cell(entry.facts?.parameters),
+            cell(entry.facts?.trainingMinutes), cell(entry.facts?.inferenceMilliseconds), notes.joined(separator: "; "),
           ])
     }
     return table
@@ -94,20 +105,17 @@ extension RunAnalysis {
     var table = ResultTable(
       "per_kind_results.csv",
       [
-        "model", "kind", "modality", "type", "seen", "fakes", "reals", "auc", "delong_low", "delong_high",
-        "bootstrap_low",
-        "bootstrap_high", "pooled_auc", "note",
-      ])
-    for entry in entries {
+        "model", "kind", "modality", "type", "seen", "fakes", "reals", "auc",
+      ] + Self.intervalColumns + ["pooled_auc", "note"])
+    for entry in entries where !entry.isConstant {
       var slices = entry.kinds
       if visibleKinds.count < kinds.count, visibleKinds.count > 1 { slices.append(entry.visibleFakes) }
       for slice in slices + [entry.allFakes] {
-        table.append([
-          entry.name, entry.role.rawValue, entry.modality, slice.name, slice.seen ? "yes" : "no", "\(slice.fakes)",
-          "\(slice.reals)",
-          cell(slice.area), cell(slice.delong?.lower), cell(slice.delong?.upper), cell(slice.bootstrap?.lower),
-          cell(slice.bootstrap?.upper), cell(slice.pooled), slice.area.reason ?? "",
-        ])
+        table.append(
+          [
+            entry.name, entry.role.rawValue, entry.modality, slice.name, slice.seen ? "yes" : "no", "\(slice.fakes)",
+            "\(slice.reals)", cell(slice.area),
+          ] + Self.ends(slice.delong, slice.bootstrap) + [cell(slice.pooled), slice.area.reason ?? ""])
       }
     }
     return table

@@ -45,6 +45,8 @@ struct RunAnalysis: Sendable {
     let architecture: String
     let facts: RunReport.Model?
     let rule: FusionRule?
+    /// Whether it looks at nothing: see `constants`.
+    let isConstant: Bool
     /// One result a fold, in order.
     let folds: [FoldResult]
     /// All folds' test scores together, decided at each fold's own threshold; judged by the entry's own label.
@@ -90,7 +92,7 @@ struct RunAnalysis: Sendable {
     /// Mean and standard deviation of a metric over folds.
     func spread(_ metric: String) -> Spread { Spread(folds.map { $0.metrics[metric] }) }
     /// The interval of the pooled AUC; a constant answer has none.
-    var interval: Interval? { name == "constant" ? nil : RunAnalysis.interval(bootstrap, delong) }
+    var interval: Interval? { isConstant ? nil : RunAnalysis.interval(bootstrap, delong) }
   }
 
   /// Decisions on validation at one threshold.

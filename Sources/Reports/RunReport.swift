@@ -45,6 +45,8 @@ public struct RunReport: Sendable, Codable {
   public var previews: [Preview]
   /// How often test scores were computed.
   public var testScorings: [TestScoring]
+  /// What a run lacks that has not come to its end; nil for a whole one.
+  public var unfinished: Unfinished?
   /// Sentences that a reader must know, such as settings that differ from the defaults for a reason.
   public var notes: [String]
 
@@ -60,6 +62,21 @@ public struct RunReport: Sendable, Codable {
 
   /// How thresholds were chosen on validation scores.
   public var thresholdRule: ThresholdRule { decision.rule }
+
+  /// What a run that has not come to its end lacks.
+  public struct Unfinished: Sendable, Codable, Hashable {
+    /// Jobs that are done, of how many.
+    public var done, jobs: Int
+    /// Jobs that were given up, and why; none where the run is still going on or was stopped.
+    public var givenUp: [Failure]
+    /// What of which model or fusion has no scores.
+    public var missing: [String]
+
+    /// Makes it.
+    public init(done: Int, jobs: Int, givenUp: [Failure], missing: [String] = []) {
+      (self.done, self.jobs, self.givenUp, self.missing) = (done, jobs, givenUp, missing)
+    }
+  }
 
   /// How often a model's test scores were computed, by the ledger.
   public struct TestScoring: Sendable, Codable, Hashable {

@@ -2,8 +2,10 @@ import Datasets
 import Evaluation
 import Files
 public import Foundation
+import Ledger
 import Logging
 import Models
+import Reports
 import Services
 import Synchronization
 public import Transport
@@ -69,8 +71,22 @@ public final class CoordinatorProcess: Sendable {
     defer { ticker.cancel() }
     let outcome = try coordinator.serve()
     guard !outcome.wasStopped else { return nil }
-    guard outcome.isComplete else { throw RunFailed(description: outcome.sentence) }
+    guard outcome.isComplete else { throw failed(outcome, inputs, jobs: plan.jobs.count) }
     return String(decoding: try readFile(directory.appending(path: RunFiles.summary)), as: UTF8.self)
+  }
+
+  /// Reports what did end, and says what did not.
+  private func failed(_ outcome: RunOutcome, _ inputs: RunInputs, jobs: Int) -> RunFailed {
+    var sentence = outcome.sentence
+    do {
+      let unfinished = RunReport.Unfinished(
+        done: outcome.done, jobs: jobs, givenUp: try RunMerge.givenUp(LedgerReader(directory: directory)))
+      let page = try RunMerge(inputs: inputs, directory: directory, unfinished: unfinished).write(nil).page
+      sentence += "; the report of what did end is \(page.path)"
+    } catch {
+      logger.warning("there is no report of what did end: \(error)")
+    }
+    return RunFailed(description: sentence + "; remove the cause, and the same command tries again what is not done")
   }
 
   /// The files of all usable samples, for workers that do not see them.

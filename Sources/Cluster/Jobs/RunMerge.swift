@@ -11,34 +11,52 @@ import Training
 struct RunMerge {
   let inputs: RunInputs
   let directory: URL
+  /// What a run that has not come to its end lacks; nil for a whole one, where every file must be there.
+  var unfinished: RunReport.Unfinished?
 
   /// Writes everything, and returns the comparison table for the terminal.
   ///
   /// - Parameter audit: what the report says of the samples' use.
   func run(_ audit: SampleAudit?) throws -> String {
+    let outcome = try write(audit)
+    return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")
+  }
+
+  /// Writes everything.
+  func write(_ audit: SampleAudit?) throws -> ReportWriter.Outcome {
     var rows: [ScoreRow] = []
     let frames = try mergeFrames()
     for name in inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name) {
-      let own = try (0..<inputs.plan.count).flatMap {
-        try ScoreFile.read(file(RunFiles.foldScores(name, $0)))
-      }
+      let own = try scored(name).flatMap { try ScoreFile.read(file(RunFiles.foldScores(name, $0))) }
+      guard !own.isEmpty || unfinished == nil else { continue }
       try writeAtomically(ScoreFile.text(own), to: file(RunFiles.scores(name)))
       rows += own
     }
-    for entry in inputs.experiment.models { try keepBest(entry) }
+    for entry in inputs.experiment.models where scored(entry.name).count == inputs.plan.count { try keepBest(entry) }
     var report = try report()
     if let audit { report.notes.insert(audit.sentence, at: 0) }
     report.previews = try previews(FailureCase.ofMainRows(report, rows))
-    let outcome = try ReportWriter.write(report, scores: rows, frames: frames, to: directory)
-    return outcome.table + (outcome.figuresMissing.map { "\nno figures: \($0)\n" } ?? "")
+    return try ReportWriter.write(report, scores: rows, frames: frames, to: directory)
   }
 
   private func file(_ name: String) -> URL { directory.appending(path: name) }
 
+  private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name).path) }
+
+  /// The folds that a model or fusion has scores of; all of them in a whole run.
+  private func scored(_ name: String) -> [Int] {
+    (0..<inputs.plan.count).filter { unfinished == nil || exists(RunFiles.foldScores(name, $0)) }
+  }
+
+  /// The folds that a model was trained on.
+  private func trained(_ name: String) -> [Int] {
+    (0..<inputs.plan.count).filter { unfinished == nil || exists(RunFiles.training(name, $0)) }
+  }
+
   /// Joins the folds' scores of frames, windows and clips, for models that see several of a sample.
   private func mergeFrames() throws -> [ScoreRow] {
     try inputs.experiment.trained.flatMap { entry in
-      let own = try (0..<inputs.plan.count).flatMap { try ScoreFile.read(file(RunFiles.foldFrames(entry.name, $0))) }
+      let own = try scored(entry.name).flatMap { try ScoreFile.read(file(RunFiles.foldFrames(entry.name, $0))) }
       guard own.contains(where: { $0.frame ?? 0 > 0 }) else { return [ScoreRow]() }
       try writeAtomically(ScoreFile.text(own), to: file(RunFiles.frames(entry.name)))
       return own
@@ -88,18 +106,11 @@ struct RunMerge {
       .init(fold: $0.fold, part: $0.part.rawValue, real: $0.counts.real, fake: $0.counts.fake, groups: $0.groups)
     }
     report.leaks = checks(leaks)
-    report.models = try experiment.trained.map(model)
-    report.fusions = try experiment.fusion.map {
+    report.models = try experiment.trained.filter { !scored($0.name).isEmpty }.map(model)
+    report.fusions = try experiment.fusion.filter { !scored($0.name).isEmpty }.map {
       .init(name: $0.name, rule: try FusionRule(name: $0.rule), models: experiment.models.map(\.name))
     }
-    let audit = try ShortcutAudit(dataset, DataRoots(experiment.data))
-    report.probes = ShortcutProbe.Quantity.allCases.compactMap { quantity in
-      audit.values[quantity].map { values in
-        .init(
-          name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[SampleKey($0)] },
-          isOneSided: quantity.isCategorical)
-      }
-    }
+    report.probes = try probes()
     report.notes += plan.notes(of: dataset)
     report.notes += try notes() + preparationNotes()
     report.failures = try failures()
@@ -109,9 +120,30 @@ struct RunMerge {
       .init("folds.csv", try sha256(of: file(RunFiles.folds))), .init("program", ProgramFacts.programHash),
     ]
     report.testScorings = Self.testScorings(of: directory, inputs)
+    report.unfinished = unfinished.map { known in
+      var known = known
+      known.missing = missing()
+      return known
+    }
     report.execution = execution()
     report.files = try resultFiles()
     return report
+  }
+
+  /// Shortcuts. Of an unfinished run the data may be elsewhere: then there are none.
+  private func probes() throws -> [RunReport.Probe] {
+    let dataset = inputs.dataset
+    let audit: ShortcutAudit
+    do { audit = try ShortcutAudit(dataset, DataRoots(inputs.experiment.data)) } catch  where unfinished != nil {
+      return []
+    }
+    return ShortcutProbe.Quantity.allCases.compactMap { quantity in
+      audit.values[quantity].map { values in
+        .init(
+          name: quantity.rawValue, unit: quantity.unit, values: dataset.samples.map { values[SampleKey($0)] },
+          isOneSided: quantity.isCategorical)
+      }
+    }
   }
 
   /// Pictures of the failure cases, under `Figures/cases`. Where the data is not on this machine there are none.
@@ -207,18 +239,16 @@ struct RunMerge {
 
   private func model(_ entry: Experiment.ModelEntry) throws -> RunReport.Model {
     let architecture = try ModelRegistry.find(entry.architecture)
-    let folds = inputs.plan.count
-    let summaries = try (0..<folds).map { fold in
-      try decode(TrainingSummary.self, RunFiles.training(entry.name, fold))
-    }
-    let timings = try (0..<folds).map { try decode(FoldScoring.Timing.self, RunFiles.scoring(entry.name, $0)) }
+    let folds = trained(entry.name)
+    let summaries = try folds.map { try decode(TrainingSummary.self, RunFiles.training(entry.name, $0)) }
+    let timings = try scored(entry.name).map { try decode(FoldScoring.Timing.self, RunFiles.scoring(entry.name, $0)) }
     let scored = timings.reduce(0) { $0 + $1.samples }
     return RunReport.Model(
       name: entry.name, isBaseline: architecture.fitting == .logistic, modality: architecture.modality.rawValue,
       architecture: architecture.name, parameters: summaries.first?.parameters,
       trainingMinutes: summaries.reduce(0) { $0 + $1.seconds } / 60,
       inferenceMilliseconds: scored == 0 ? nil : timings.reduce(0) { $0 + $1.seconds } / Double(scored) * 1000,
-      training: summaries.enumerated().map { fold, summary in
+      training: zip(folds, summaries).map { fold, summary in
         RunReport.FoldTraining(
           fold: fold, bestEpoch: summary.bestEpoch == 0 ? nil : summary.bestEpoch,
           epochs: summary.epochs.map {
@@ -235,12 +265,13 @@ struct RunMerge {
   /// What training said of itself: one remark for each model and kind, with the folds that it holds for.
   private func notes() throws -> [String] {
     try inputs.experiment.models.flatMap { entry in
-      let notes = try (0..<inputs.plan.count).map { fold in
-        try decode(TrainingSummary.self, RunFiles.training(entry.name, fold)).notes
+      let notes = try trained(entry.name).map { fold in
+        (fold: fold, all: try decode(TrainingSummary.self, RunFiles.training(entry.name, fold)).notes)
       }
       return TrainingNote.Kind.allCases.compactMap { kind -> String? in
-        let folds = notes.indices.filter { fold in notes[fold].contains { $0.kind == kind } }
-        guard let first = folds.first, let note = notes[first].first(where: { $0.kind == kind }) else { return nil }
+        let found = notes.filter { $0.all.contains { $0.kind == kind } }
+        let folds = found.map(\.fold)
+        guard let first = folds.first, let note = found[0].all.first(where: { $0.kind == kind }) else { return nil }
         let others = folds.dropFirst().map(String.init).joined(separator: ", ")
         return "\(entry.name), fold \(first): \(note.text)"
           + (others.isEmpty ? "." : "; much the same in fold \(others).")
@@ -260,7 +291,8 @@ struct RunMerge {
 
   private func preparation() throws -> [PreparationRecord] {
     let parts = RunGraph.parts(ofSamples: inputs.dataset.samples.count)
-    return try (0..<parts).map { try self.decode(PreparationRecord.self, RunFiles.prepared($0)) }
+    return try (0..<parts).filter { unfinished == nil || exists(RunFiles.prepared($0)) }
+      .map { try self.decode(PreparationRecord.self, RunFiles.prepared($0)) }
   }
 
   /// What preparing found: how many samples failed by reason, and how many were unusual.
@@ -284,6 +316,18 @@ struct RunMerge {
         guard facts.isRegularFile == true, !name.contains(".tmp-") else { return nil }
         return .init(path: "\(top)/\(name)", bytes: facts.fileSize ?? 0, sha256: try sha256(of: url))
       }
+    }
+  }
+
+  /// What of which model or fusion has no scores.
+  private func missing() -> [String] {
+    (inputs.experiment.trained.map(\.name) + inputs.experiment.fusion.map(\.name)).compactMap { name in
+      let there = Set(scored(name))
+      let lacking = (0..<inputs.plan.count).filter { !there.contains($0) }
+      if lacking.isEmpty { return nil }
+      return there.isEmpty
+        ? "\(name): no fold"
+        : "\(name): fold \(lacking.map(String.init).joined(separator: ", ")) of \(inputs.plan.count)"
     }
   }
 

@@ -8,6 +8,8 @@ struct ReportCommand: ParsableCommand {
     commandName: "report",
     abstract: "Build a run's report again: Results/, Figures/ and report.html from report.json and Scores/.",
     discussion: """
+      Of a run that failed, or is still going on, it reports what has ended, and says what is missing and why.
+
       Example: unmask report runs/quickstart
       """)
 

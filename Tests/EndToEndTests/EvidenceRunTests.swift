@@ -81,4 +81,51 @@ import Testing
     #expect(
       try String(contentsOf: run.appending(path: "report.html"), encoding: .utf8).contains("left out of training"))
   }
+
+  @Test func `that fail leave a report of what did end, and of what did not`() throws {
+    let scratch = try Scratch()
+    // In fold 1 nobody's voice is fake in training: that job fails, and no other.
+    let manifest = try CSVReader(contentsOf: Self.data.appending(path: "a/manifest.csv"))
+    let columns = try ["path", "audio_label", "group"].map(manifest.column)
+    var (lines, groups) = (["sample,fold_0,fold_1"], [String]())
+    try manifest.forEachRow { _, fields in
+      let (path, voice, group) = (fields[columns[0]], fields[columns[1]], fields[columns[2]])
+      if !groups.contains(group) { groups.append(group) }
+      let place = groups.firstIndex(of: group)!
+      let second = ["test", "train", "validation"][place]
+      lines.append(
+        "\(path),\(["train", "validation", "test"][place]),\(second == "train" && voice == "fake" ? "unused" : second)")
+    }
+    #expect(groups.count == 3)
+    let folds = try scratch.write(lines.joined(separator: "\n") + "\n", to: "parts.csv")
+    let file = try scratch.write(
+      """
+      name: failing
+      data: [{name: a, layout: manifest, path: \(Self.data.path)/a/manifest.csv}]
+      folds: {protocol: given, file: \(folds.path)}
+      models: [{name: tone, architecture: mfcc-logistic}, {name: look, architecture: thumbnail-logistic}]
+      fusion: [{name: mean, rule: mean}]
+      baselines: []
+
+      """, to: "failing.yaml")
+    let run = scratch.url.appending(path: "run")
+    let done = try Program.run(["train", file.path, "--workers", "1", "--threads", "1", "--output", run.path])
+    #expect(done.status == 1, "\(done.errors.suffix(600))")
+    for words in ["job train/tone/1: ", "the report of what did end is \(run.path)/report.html", "the same command"] {
+      #expect(done.errors.contains(words), "\(words) is not in \(done.errors.suffix(600))")
+    }
+    for attempt in 0..<2 {
+      let page = String(decoding: try readFile(run.appending(path: "report.html")), as: UTF8.self)
+      #expect(page.contains("This run failed.") && page.contains("<b>train/tone/1</b>"))
+      #expect(page.contains("Without scores: tone: fold 1 of 2; mean: fold 1 of 2."))
+      #expect(
+        try Set(rows(run, "thresholds").map { "\($0["model"]!) \($0["fold"]!)" })
+          == ["tone 0", "look 0", "look 1", "mean 0"])
+      guard attempt == 0 else { continue }
+      let again = try Program.run(["report", run.path])
+      #expect(again.status == 0 && again.output.contains("tone"), "\(again.errors)")
+    }
+    let nothing = try Program.run(["report", scratch.url.path])
+    #expect(nothing.status == 1 && nothing.errors.contains("there is no run here"))
+  }
 }

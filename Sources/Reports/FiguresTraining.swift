@@ -32,10 +32,12 @@ extension Figures {
           "DATA index \(index) using 1:5 with points pt 7 ps 0.6 lc rgb '\(colour)' \(first ? "title 'kept'" : "notitle")"
         )
       }
+      let known = model.training.flatMap(\.epochs).flatMap { [$0.trainLoss, $0.validationLoss] as [Double?] }
       losses.append(
         """
         set title \(Gnuplot.quoted(fitting(model.name)))
         set yrange [*:*]
+        set ytics \(isPhone ? "\(Self.coarseTics(known))" : "autofreq")
         set xlabel ''
         set ylabel '\(losses.isEmpty && !isPhone ? "loss" : "")'
         set key top right samplen \(isPhone ? 1 : 1.5)
@@ -45,6 +47,7 @@ extension Figures {
         """
         set title '\(isPhone ? "AUC" : "")'
         set yrange [*<0.5:1]
+        set ytics \(isPhone ? "0.25" : "autofreq")
         set xlabel 'epoch'
         set ylabel '\(areas.isEmpty && !isPhone ? "validation AUC" : "")'
         set key bottom right samplen 1
@@ -71,5 +74,13 @@ extension Figures {
       name: "training_curves",
       caption: "Loss and validation AUC by epoch, one line a fold; dots mark the epoch that validation chose to keep.",
       width: grid.width, height: grid.height, script: script, blocks: blocks)
+  }
+
+  /// A step between tics that leaves four or five on a small panel.
+  private static func coarseTics(_ values: [Double?]) -> Double {
+    let known = values.compactMap { $0 }.filter(\.isFinite)
+    let range = max(1e-6, (known.max() ?? 1) - (known.min() ?? 0))
+    let power = pow(10, log10(range / 4).rounded(.down))
+    return [1, 2, 5, 10].map { $0 * power }.first { range / $0 <= 4.5 } ?? range
   }
 }

@@ -1,4 +1,3 @@
-import ShardTree
 public import Wire
 
 /// The coordinator's side of one attempt's group: who is in it, how its members reach each other, and which steps count.

@@ -1,9 +1,11 @@
+import ShardTree
+
 /// Spreads the shards of a step over the members of a group by the time that each needs for one. The result of a step does
 /// not depend on it, only its time does.
 enum ShardSplit {
   /// As evenly as can be.
   static func even(_ shards: Int, members: Int) -> [Int] {
-    (0..<members).map { shards * ($0 + 1) / members - shards * $0 / members }
+    (0..<members).map { ShardTree.shards(ofMember: $0, members: members, shards: shards).count }
   }
 
   /// How many shards each member should have so that the last one is done soonest; each has one at least.

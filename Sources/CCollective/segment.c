@@ -20,9 +20,8 @@
 // rise; a place is used again when all have counted past it. Nothing is ever locked, so that a process that dies leaves
 // nothing behind that could hold up the others but its silence, which is noticed.
 
-// Chunks that may be under way; bytes before them; what all members together may bring to go in one phase instead of
-// three; and bytes from which on copies go past the caches.
-enum { PLACES = 4, HEADER = 4096, SMALL = 32 << 10, PAST = 4 << 10 };
+// Chunks that may be under way; bytes before them; what all members together may bring to go in one phase instead of three.
+enum { PLACES = 4, HEADER = 4096, SMALL = 32 << 10 };
 enum { CONTRIBUTED, REDUCED, GATHERED, COUNTERS };
 
 typedef struct {
@@ -102,6 +101,8 @@ struct unmask_sharing {
   struct pollfd *processes;
   const void **leaves;
   size_t leaf_room;
+  double cost[2];        // seconds a byte through the caches and past them
+  double spent[PLACES];  // on the trials that are under way
   _Atomic int stopped;
 };
 
@@ -240,13 +241,28 @@ static void collect(
                                                    : contribution(sharing, m, chunk, k) + from * size;
 }
 
-// Copies into shared memory, past the caches: each line that another processor has read stays in its cache, and would first
-// have to be taken away there. Measured on two cores: 4 times as fast from 1 MiB on, 2 times at 16 KiB.
-static void put(void *to, const void *from, size_t bytes) {
-  typedef float line __attribute__((vector_size(16)));
+typedef float line __attribute__((vector_size(16), aligned(4)));
+
+// A copy that stays in this processor's caches. The C library's takes instructions for whole blocks at these sizes, which
+// are slower from memory that another processor has just written.
+static void copy(void *to, const void *from, size_t bytes) {
   char *target = to;
   const char *source = from;
-  if (bytes >= PAST && (uintptr_t)to % sizeof(line) == 0) {
+  for (; bytes >= 4 * sizeof(line); bytes -= 4 * sizeof(line)) {
+    line lines[4];
+    memcpy(lines, source, sizeof lines);
+    for (int i = 0; i < 4; i++) ((volatile line *)target)[i] = lines[i];
+    source += sizeof lines;
+    target += sizeof lines;
+  }
+  memcpy(target, source, bytes);
+}
+
+// A copy past the caches, straight into memory.
+static void copy_past(void *to, const void *from, size_t bytes) {
+  char *target = to;
+  const char *source = from;
+  if ((uintptr_t)to % sizeof(line) == 0) {
     for (; bytes >= 4 * sizeof(line); bytes -= 4 * sizeof(line)) {
       line lines[4];
       memcpy(lines, source, sizeof lines);
@@ -259,6 +275,41 @@ static void put(void *to, const void *from, size_t bytes) {
   memcpy(target, source, bytes);
 }
 
+// ---- past the caches or not
+
+typedef void put(void *to, const void *from, size_t bytes);
+
+// Whoever writes to a line that another processor has read must first take it away from there. Where the two share a
+// cache that costs little, and the reader finds the line there; where they do not it costs several times as much as
+// writing past the caches and reading from memory. On two virtual processors both were seen within one minute (13 or 1.9
+// GB/s through the caches, 7 past them), so it is measured all along: both ways are tried at the same chunks by all
+// members, and the quicker is taken for the others.
+enum { TRIAL = 128, MEASURED = 32 << 10 };
+
+static int is_trial(uint32_t chunk) { return chunk < 8 || chunk % TRIAL < 2; }
+
+static int goes_past(const unmask_sharing *sharing, uint32_t chunk) {
+  return is_trial(chunk) ? chunk % 2 : sharing->cost[1] < sharing->cost[0];
+}
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// Counts what work on a chunk took, without the waits.
+static void spend(unmask_sharing *sharing, uint32_t chunk, size_t bytes, double begin) {
+  if (is_trial(chunk) && bytes >= MEASURED) sharing->spent[chunk % PLACES] += (seconds() - begin) / (double)bytes;
+}
+
+static void settle(unmask_sharing *sharing, uint32_t chunk, size_t bytes) {
+  if (!is_trial(chunk) || bytes < MEASURED) return;
+  double *cost = &sharing->cost[chunk % 2], now = sharing->spent[chunk % PLACES];
+  *cost = *cost > 0 ? (*cost + now) / 2 : now;
+  sharing->spent[chunk % PLACES] = 0;
+}
+
 #define TRY(wait) \
   do { int outcome = (wait); if (outcome != UNMASK_SHARED) return outcome; } while (0)
 
@@ -269,7 +320,7 @@ static int reduce_small(
   uint32_t chunk = sharing->chunks;
   TRY(wait_for_all(sharing, GATHERED, chunk - (PLACES - 1), patience, culprit));
   for (int k = 0; k < counts[sharing->rank]; k++)
-    put(contribution(sharing, sharing->rank, chunk, k), own[k], elements * size);
+    copy(contribution(sharing, sharing->rank, chunk, k), own[k], elements * size);
   post(sharing, CONTRIBUTED, chunk + 1);
   TRY(wait_for_all(sharing, CONTRIBUTED, chunk + 1, patience, culprit));
   collect(sharing, counts, own, chunk, 0, 0, size);
@@ -296,12 +347,15 @@ int unmask_sharing_reduce(
       size_t begin = turn * each, count = elements - begin < each ? elements - begin : each;
       size_t low = part(count, me, members), high = part(count, me + 1, members);
       TRY(wait_for_all(sharing, GATHERED, chunk - (PLACES - 1), patience, culprit));
+      double start = seconds();
+      put *put = goes_past(sharing, chunk) ? copy_past : copy;
       for (int k = 0; k < counts[me]; k++) {
         const char *from = (const char *)own[k] + begin * size;
         char *to = contribution(sharing, me, chunk, k);
         put(to, from, low * size);
         put(to + high * size, from + high * size, (count - high) * size);
       }
+      spend(sharing, chunk, count * size, start);
       post(sharing, CONTRIBUTED, chunk + 1);
     }
     if (turn >= 1 && turn - 1 < chunks) {
@@ -309,21 +363,27 @@ int unmask_sharing_reduce(
       size_t begin = (turn - 1) * each, count = elements - begin < each ? elements - begin : each;
       size_t low = part(count, me, members), high = part(count, me + 1, members);
       TRY(wait_for_all(sharing, CONTRIBUTED, chunk + 1, patience, culprit));
+      double start = seconds();
       collect(sharing, counts, own, chunk, begin, low, size);
       char *sum = (char *)out + (begin + low) * size;
       unmask_tree_reduce(kind, additions, addition_count, sharing->leaves, sum, high - low);
+      put *put = goes_past(sharing, chunk) ? copy_past : copy;
       put(result(sharing, me, chunk), sum, (high - low) * size);
+      spend(sharing, chunk, count * size, start);
       post(sharing, REDUCED, chunk + 1);
     }
     if (turn >= 2) {
       uint32_t chunk = sharing->chunks + (uint32_t)turn - 2;
       size_t begin = (turn - 2) * each, count = elements - begin < each ? elements - begin : each;
       TRY(wait_for_all(sharing, REDUCED, chunk + 1, patience, culprit));
+      double start = seconds();
       for (int m = 0; m < members; m++) {
         if (m == me) continue;
         size_t low = part(count, m, members), high = part(count, m + 1, members);
-        memcpy((char *)out + (begin + low) * size, result(sharing, m, chunk), (high - low) * size);
+        copy((char *)out + (begin + low) * size, result(sharing, m, chunk), (high - low) * size);
       }
+      spend(sharing, chunk, count * size, start);
+      settle(sharing, chunk, count * size);
       post(sharing, GATHERED, chunk + 1);
     }
   }

@@ -1312,6 +1312,276 @@ void   unmask__download_failed__free_unpacked
   assert(message->base.descriptor == &unmask__download_failed__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   unmask__contents_held__init
+                     (Unmask__ContentsHeld         *message)
+{
+  static const Unmask__ContentsHeld init_value = UNMASK__CONTENTS_HELD__INIT;
+  *message = init_value;
+}
+size_t unmask__contents_held__get_packed_size
+                     (const Unmask__ContentsHeld *message)
+{
+  assert(message->base.descriptor == &unmask__contents_held__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__contents_held__pack
+                     (const Unmask__ContentsHeld *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__contents_held__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__contents_held__pack_to_buffer
+                     (const Unmask__ContentsHeld *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__contents_held__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__ContentsHeld *
+       unmask__contents_held__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__ContentsHeld *)
+     protobuf_c_message_unpack (&unmask__contents_held__descriptor,
+                                allocator, len, data);
+}
+void   unmask__contents_held__free_unpacked
+                     (Unmask__ContentsHeld *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__contents_held__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__holder__init
+                     (Unmask__Holder         *message)
+{
+  static const Unmask__Holder init_value = UNMASK__HOLDER__INIT;
+  *message = init_value;
+}
+size_t unmask__holder__get_packed_size
+                     (const Unmask__Holder *message)
+{
+  assert(message->base.descriptor == &unmask__holder__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__holder__pack
+                     (const Unmask__Holder *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__holder__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__holder__pack_to_buffer
+                     (const Unmask__Holder *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__holder__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__Holder *
+       unmask__holder__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__Holder *)
+     protobuf_c_message_unpack (&unmask__holder__descriptor,
+                                allocator, len, data);
+}
+void   unmask__holder__free_unpacked
+                     (Unmask__Holder *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__holder__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__download_elsewhere__init
+                     (Unmask__DownloadElsewhere         *message)
+{
+  static const Unmask__DownloadElsewhere init_value = UNMASK__DOWNLOAD_ELSEWHERE__INIT;
+  *message = init_value;
+}
+size_t unmask__download_elsewhere__get_packed_size
+                     (const Unmask__DownloadElsewhere *message)
+{
+  assert(message->base.descriptor == &unmask__download_elsewhere__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__download_elsewhere__pack
+                     (const Unmask__DownloadElsewhere *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__download_elsewhere__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__download_elsewhere__pack_to_buffer
+                     (const Unmask__DownloadElsewhere *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__download_elsewhere__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__DownloadElsewhere *
+       unmask__download_elsewhere__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__DownloadElsewhere *)
+     protobuf_c_message_unpack (&unmask__download_elsewhere__descriptor,
+                                allocator, len, data);
+}
+void   unmask__download_elsewhere__free_unpacked
+                     (Unmask__DownloadElsewhere *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__download_elsewhere__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__holder_failed__init
+                     (Unmask__HolderFailed         *message)
+{
+  static const Unmask__HolderFailed init_value = UNMASK__HOLDER_FAILED__INIT;
+  *message = init_value;
+}
+size_t unmask__holder_failed__get_packed_size
+                     (const Unmask__HolderFailed *message)
+{
+  assert(message->base.descriptor == &unmask__holder_failed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__holder_failed__pack
+                     (const Unmask__HolderFailed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__holder_failed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__holder_failed__pack_to_buffer
+                     (const Unmask__HolderFailed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__holder_failed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__HolderFailed *
+       unmask__holder_failed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__HolderFailed *)
+     protobuf_c_message_unpack (&unmask__holder_failed__descriptor,
+                                allocator, len, data);
+}
+void   unmask__holder_failed__free_unpacked
+                     (Unmask__HolderFailed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__holder_failed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__peer_admitted__init
+                     (Unmask__PeerAdmitted         *message)
+{
+  static const Unmask__PeerAdmitted init_value = UNMASK__PEER_ADMITTED__INIT;
+  *message = init_value;
+}
+size_t unmask__peer_admitted__get_packed_size
+                     (const Unmask__PeerAdmitted *message)
+{
+  assert(message->base.descriptor == &unmask__peer_admitted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__peer_admitted__pack
+                     (const Unmask__PeerAdmitted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__peer_admitted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__peer_admitted__pack_to_buffer
+                     (const Unmask__PeerAdmitted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__peer_admitted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__PeerAdmitted *
+       unmask__peer_admitted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__PeerAdmitted *)
+     protobuf_c_message_unpack (&unmask__peer_admitted__descriptor,
+                                allocator, len, data);
+}
+void   unmask__peer_admitted__free_unpacked
+                     (Unmask__PeerAdmitted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__peer_admitted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   unmask__peer_revoked__init
+                     (Unmask__PeerRevoked         *message)
+{
+  static const Unmask__PeerRevoked init_value = UNMASK__PEER_REVOKED__INIT;
+  *message = init_value;
+}
+size_t unmask__peer_revoked__get_packed_size
+                     (const Unmask__PeerRevoked *message)
+{
+  assert(message->base.descriptor == &unmask__peer_revoked__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t unmask__peer_revoked__pack
+                     (const Unmask__PeerRevoked *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &unmask__peer_revoked__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t unmask__peer_revoked__pack_to_buffer
+                     (const Unmask__PeerRevoked *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &unmask__peer_revoked__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Unmask__PeerRevoked *
+       unmask__peer_revoked__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Unmask__PeerRevoked *)
+     protobuf_c_message_unpack (&unmask__peer_revoked__descriptor,
+                                allocator, len, data);
+}
+void   unmask__peer_revoked__free_unpacked
+                     (Unmask__PeerRevoked *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &unmask__peer_revoked__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   unmask__node__init
                      (Unmask__Node         *message)
 {
@@ -2636,7 +2906,7 @@ const ProtobufCMessageDescriptor unmask__held_lease__descriptor =
   (ProtobufCMessageInit) unmask__held_lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__hello__field_descriptors[7] =
+static const ProtobufCFieldDescriptor unmask__hello__field_descriptors[9] =
 {
   {
     "name",
@@ -2722,11 +2992,37 @@ static const ProtobufCFieldDescriptor unmask__hello__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "address",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Hello, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Hello, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__hello__field_indices_by_name[] = {
+  7,   /* field[7] = address */
   2,   /* field[2] = fingerprint */
   6,   /* field[6] = held */
   3,   /* field[3] = host */
+  8,   /* field[8] = key */
   0,   /* field[0] = name */
   4,   /* field[4] = process */
   5,   /* field[5] = slots */
@@ -2735,7 +3031,7 @@ static const unsigned unmask__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange unmask__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor unmask__hello__descriptor =
 {
@@ -2745,7 +3041,7 @@ const ProtobufCMessageDescriptor unmask__hello__descriptor =
   "Unmask__Hello",
   "unmask",
   sizeof(Unmask__Hello),
-  7,
+  9,
   unmask__hello__field_descriptors,
   unmask__hello__field_indices_by_name,
   1,  unmask__hello__number_ranges,
@@ -3998,7 +4294,7 @@ const ProtobufCMessageDescriptor unmask__upload_done__descriptor =
   (ProtobufCMessageInit) unmask__upload_done__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__download_want__field_descriptors[4] =
+static const ProtobufCFieldDescriptor unmask__download_want__field_descriptors[6] =
 {
   {
     "transfer",
@@ -4048,17 +4344,43 @@ static const ProtobufCFieldDescriptor unmask__download_want__field_descriptors[4
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "elsewhere",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__DownloadWant, elsewhere),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ticket",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__DownloadWant, ticket),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__download_want__field_indices_by_name[] = {
   1,   /* field[1] = artifact */
   3,   /* field[3] = count */
+  4,   /* field[4] = elsewhere */
   2,   /* field[2] = offset */
+  5,   /* field[5] = ticket */
   0,   /* field[0] = transfer */
 };
 static const ProtobufCIntRange unmask__download_want__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor unmask__download_want__descriptor =
 {
@@ -4068,14 +4390,14 @@ const ProtobufCMessageDescriptor unmask__download_want__descriptor =
   "Unmask__DownloadWant",
   "unmask",
   sizeof(Unmask__DownloadWant),
-  4,
+  6,
   unmask__download_want__field_descriptors,
   unmask__download_want__field_indices_by_name,
   1,  unmask__download_want__number_ranges,
   (ProtobufCMessageInit) unmask__download_want__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__download_chunk__field_descriptors[3] =
+static const ProtobufCFieldDescriptor unmask__download_chunk__field_descriptors[4] =
 {
   {
     "transfer",
@@ -4113,16 +4435,29 @@ static const ProtobufCFieldDescriptor unmask__download_chunk__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "source",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__DownloadChunk, source),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__download_chunk__field_indices_by_name[] = {
   2,   /* field[2] = crc */
   1,   /* field[1] = offset */
+  3,   /* field[3] = source */
   0,   /* field[0] = transfer */
 };
 static const ProtobufCIntRange unmask__download_chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor unmask__download_chunk__descriptor =
 {
@@ -4132,7 +4467,7 @@ const ProtobufCMessageDescriptor unmask__download_chunk__descriptor =
   "Unmask__DownloadChunk",
   "unmask",
   sizeof(Unmask__DownloadChunk),
-  3,
+  4,
   unmask__download_chunk__field_descriptors,
   unmask__download_chunk__field_indices_by_name,
   1,  unmask__download_chunk__number_ranges,
@@ -4188,6 +4523,351 @@ const ProtobufCMessageDescriptor unmask__download_failed__descriptor =
   unmask__download_failed__field_indices_by_name,
   1,  unmask__download_failed__number_ranges,
   (ProtobufCMessageInit) unmask__download_failed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__contents_held__field_descriptors[1] =
+{
+  {
+    "contents",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Unmask__ContentsHeld, n_contents),
+    offsetof(Unmask__ContentsHeld, contents),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__contents_held__field_indices_by_name[] = {
+  0,   /* field[0] = contents */
+};
+static const ProtobufCIntRange unmask__contents_held__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor unmask__contents_held__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.ContentsHeld",
+  "ContentsHeld",
+  "Unmask__ContentsHeld",
+  "unmask",
+  sizeof(Unmask__ContentsHeld),
+  1,
+  unmask__contents_held__field_descriptors,
+  unmask__contents_held__field_indices_by_name,
+  1,  unmask__contents_held__number_ranges,
+  (ProtobufCMessageInit) unmask__contents_held__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__holder__field_descriptors[4] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Holder, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Holder, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Holder, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ticket",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Holder, ticket),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__holder__field_indices_by_name[] = {
+  1,   /* field[1] = address */
+  2,   /* field[2] = key */
+  0,   /* field[0] = name */
+  3,   /* field[3] = ticket */
+};
+static const ProtobufCIntRange unmask__holder__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor unmask__holder__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.Holder",
+  "Holder",
+  "Unmask__Holder",
+  "unmask",
+  sizeof(Unmask__Holder),
+  4,
+  unmask__holder__field_descriptors,
+  unmask__holder__field_indices_by_name,
+  1,  unmask__holder__number_ranges,
+  (ProtobufCMessageInit) unmask__holder__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__download_elsewhere__field_descriptors[2] =
+{
+  {
+    "transfer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__DownloadElsewhere, transfer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holders",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Unmask__DownloadElsewhere, n_holders),
+    offsetof(Unmask__DownloadElsewhere, holders),
+    &unmask__holder__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__download_elsewhere__field_indices_by_name[] = {
+  1,   /* field[1] = holders */
+  0,   /* field[0] = transfer */
+};
+static const ProtobufCIntRange unmask__download_elsewhere__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor unmask__download_elsewhere__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.DownloadElsewhere",
+  "DownloadElsewhere",
+  "Unmask__DownloadElsewhere",
+  "unmask",
+  sizeof(Unmask__DownloadElsewhere),
+  2,
+  unmask__download_elsewhere__field_descriptors,
+  unmask__download_elsewhere__field_indices_by_name,
+  1,  unmask__download_elsewhere__number_ranges,
+  (ProtobufCMessageInit) unmask__download_elsewhere__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__holder_failed__field_descriptors[4] =
+{
+  {
+    "content",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__HolderFailed, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holder",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__HolderFailed, holder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trouble",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__HolderFailed, trouble),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sentence",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__HolderFailed, sentence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__holder_failed__field_indices_by_name[] = {
+  0,   /* field[0] = content */
+  1,   /* field[1] = holder */
+  3,   /* field[3] = sentence */
+  2,   /* field[2] = trouble */
+};
+static const ProtobufCIntRange unmask__holder_failed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor unmask__holder_failed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.HolderFailed",
+  "HolderFailed",
+  "Unmask__HolderFailed",
+  "unmask",
+  sizeof(Unmask__HolderFailed),
+  4,
+  unmask__holder_failed__field_descriptors,
+  unmask__holder_failed__field_indices_by_name,
+  1,  unmask__holder_failed__number_ranges,
+  (ProtobufCMessageInit) unmask__holder_failed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__peer_admitted__field_descriptors[3] =
+{
+  {
+    "ticket",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__PeerAdmitted, ticket),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__PeerAdmitted, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "valid_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__PeerAdmitted, valid_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__peer_admitted__field_indices_by_name[] = {
+  1,   /* field[1] = key */
+  0,   /* field[0] = ticket */
+  2,   /* field[2] = valid_ms */
+};
+static const ProtobufCIntRange unmask__peer_admitted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor unmask__peer_admitted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.PeerAdmitted",
+  "PeerAdmitted",
+  "Unmask__PeerAdmitted",
+  "unmask",
+  sizeof(Unmask__PeerAdmitted),
+  3,
+  unmask__peer_admitted__field_descriptors,
+  unmask__peer_admitted__field_indices_by_name,
+  1,  unmask__peer_admitted__number_ranges,
+  (ProtobufCMessageInit) unmask__peer_admitted__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor unmask__peer_revoked__field_descriptors[1] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__PeerRevoked, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned unmask__peer_revoked__field_indices_by_name[] = {
+  0,   /* field[0] = key */
+};
+static const ProtobufCIntRange unmask__peer_revoked__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor unmask__peer_revoked__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "unmask.PeerRevoked",
+  "PeerRevoked",
+  "Unmask__PeerRevoked",
+  "unmask",
+  sizeof(Unmask__PeerRevoked),
+  1,
+  unmask__peer_revoked__field_descriptors,
+  unmask__peer_revoked__field_indices_by_name,
+  1,  unmask__peer_revoked__number_ranges,
+  (ProtobufCMessageInit) unmask__peer_revoked__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor unmask__node__field_descriptors[3] =

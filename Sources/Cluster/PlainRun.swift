@@ -48,7 +48,8 @@ public struct PlainRun {
     init(directory: URL, scratch: URL) { (run, self.directory) = (directory, scratch) }
 
     func input(_ name: String) throws -> URL { run.appending(path: name) }
-    func download(_ content: ArtifactReference, to file: URL) throws {
+    func holds(_ content: String, at file: URL, isCached: Bool) {}
+    func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin {
       throw ExperimentError(
         place: content.name, reason: "the file is not on this machine, and a plain run has nobody to fetch it from")
     }

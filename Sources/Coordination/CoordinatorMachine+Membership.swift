@@ -27,9 +27,11 @@ extension CoordinatorMachine {
     case .jobFailed(let failed): jobFailed(id, peer, failed, now)
     case .groupJoin, .stepVote, .groupTrouble: receiveFromMember(id, peer, message, now)
     case .hello, .statusRequest, .operate: break  // answered above
-    case .uploadBegin, .uploadChunk, .downloadWant, .reduceSums, .metrics, .log, .logRequest: break  // not for us
+    case .uploadBegin, .uploadChunk, .downloadWant, .downloadChunk, .downloadFailed, .contentsHeld, .holderFailed,
+      .reduceSums, .metrics, .log, .logRequest:
+      break  // not for us
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
-      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply,
+      .uploadDone, .downloadElsewhere, .peerAdmitted, .peerRevoked, .reduceResult, .statusReply, .leave, .operateReply,
       .logReply, .regroup, .groupView, .stepCommit:
       break  // a worker does not send them
     }

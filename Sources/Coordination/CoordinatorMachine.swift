@@ -45,6 +45,8 @@ public struct CoordinatorMachine: Sendable {
   /// What is to be looked at when.
   var deadlines = DeadlineQueue()
   var estimates = Estimates()
+  /// Who has which contents.
+  var contents = ContentIndex()
   /// Step times by family.
   var paces: [String: Paces] = [:]
   /// The attempt that was asked to end at a checkpoint, so that its job can go on with other workers.

@@ -22,11 +22,16 @@ public struct WorkerConfiguration: Sendable {
   public var coordinatorWait: Milliseconds
   /// How long leaving may take.
   public var drain: Milliseconds
+  /// Where other workers may ask it for contents; empty if nowhere.
+  public var address: String
+  /// The key that it shows there, and to other workers; empty without encryption.
+  public var key: String
 
   /// Describes a worker.
   public init(
     name: String, version: String, fingerprint: String = "", host: String, process: Int, slots: Int,
-    incarnation: UInt64, coordinator: String, coordinatorWait: Milliseconds, drain: Milliseconds
+    incarnation: UInt64, coordinator: String, coordinatorWait: Milliseconds, drain: Milliseconds, address: String = "",
+    key: String = ""
   ) {
     self.name = name
     self.version = version
@@ -38,6 +43,7 @@ public struct WorkerConfiguration: Sendable {
     self.coordinator = coordinator
     self.coordinatorWait = coordinatorWait
     self.drain = drain
+    (self.address, self.key) = (address, key)
   }
 }
 
@@ -244,11 +250,12 @@ public struct WorkerMachine: Sendable {
         closed.isAccepted ? "" : "the result of job \(lease.assign.job.id) is not taken: \(closed.reason)")
     case .heartbeatSeen: break  // that it came is all it says
     case .welcome, .refuse, .reset, .runEnded, .byeSeen: break  // taken above
-    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .regroup, .groupView, .stepCommit:
+    case .uploadCredit, .uploadDone, .downloadWant, .downloadChunk, .downloadFailed, .downloadElsewhere, .peerAdmitted,
+      .peerRevoked, .reduceResult, .regroup, .groupView, .stepCommit:
       break  // they do not come here
-    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .groupJoin, .stepVote, .groupTrouble, .statusRequest, .statusReply, .operate, .operateReply,
-      .logRequest, .logReply:
+    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .contentsHeld,
+      .holderFailed, .reduceSums, .groupJoin, .stepVote, .groupTrouble, .statusRequest, .statusReply, .operate,
+      .operateReply, .logRequest, .logReply:
       break  // a coordinator does not send them to a worker
     }
   }
@@ -344,7 +351,8 @@ public struct WorkerMachine: Sendable {
         .hello(
           Hello(
             name: configuration.name, version: configuration.version, fingerprint: configuration.fingerprint,
-            host: configuration.host, process: configuration.process, slots: configuration.slots, held: held))))
+            host: configuration.host, process: configuration.process, slots: configuration.slots, held: held,
+            address: configuration.address, key: configuration.key))))
   }
 
   private mutating func beat(_ now: Milliseconds) {

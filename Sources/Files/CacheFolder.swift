@@ -252,6 +252,9 @@ public struct FileIdentity: Sendable, Equatable {
     self.init(facts)
   }
 
+  /// Whether it is the same file of the same size; a cache's is touched at each use.
+  public func isSame(as other: Self) -> Bool { (device, inode, size) == (other.device, other.inode, other.size) }
+
   private init(_ facts: stat) {
     (device, inode, size) = (UInt(facts.st_dev), UInt(facts.st_ino), Int(facts.st_size))
     (links, seconds, nanoseconds) = (UInt(facts.st_nlink), facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec)

@@ -18,7 +18,7 @@ final class ArtifactStore {
   /// Where the content is of every file of the run that may be asked for.
   private var known: [String: URL] = [:]
   /// The files outside the run directory that may be asked for too, as they were when the run began.
-  private var offered: [String: (path: String, identity: FileIdentity)] = [:]
+  private var offered: [String: (path: String, identity: FileIdentity?)] = [:]
 
   struct UploadKey: Hashable {
     let worker: UInt64
@@ -89,10 +89,21 @@ final class ArtifactStore {
     return (try? sha256(of: url)) == artifact.sha256
   }
 
-  /// Lets a file outside the run directory be asked for by its content; one that is not there is passed over.
+  /// Lets a file outside the run directory be asked for by its content.
   func offer(_ file: RunPlan.OfferedFile) {
     let path = file.file.path
-    if let identity = FileIdentity(path: path) { offered[file.sha256] = (path, identity) }
+    offered[file.sha256] = (path, FileIdentity(path: path))
+  }
+
+  /// Whether a content is that of a file outside the run directory that may be asked for.
+  func isOffered(_ content: String) -> Bool { offered[content] != nil }
+
+  /// The path of an offered file that is not there any more as it was; nil if it is.
+  func lost(_ content: String) -> String? {
+    guard let offer = offered[content], offer.identity == nil || FileIdentity(path: offer.path) != offer.identity else {
+      return nil
+    }
+    return offer.path
   }
 
   /// The bytes of a file that a worker wants, or why it cannot have them. Only the content counts: no name that a worker
@@ -137,9 +148,9 @@ final class ArtifactStore {
     guard artifact.size <= limit else {
       return .refused("\(artifact.name) has \(artifact.size) bytes, more than the limit of \(limit)")
     }
-    guard artifact.sha256.utf8.count == 64,
-      artifact.sha256.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
-    else { return .refused("\(artifact.name) is announced without a SHA-256") }
+    guard ArtifactReference.isContent(artifact.sha256) else {
+      return .refused("\(artifact.name) is announced without a SHA-256")
+    }
     let destination: URL
     switch begin.kind {
     case .output:

@@ -55,6 +55,7 @@ extension CoordinatorService {
     do {
       for entry in try doorkeeper.refresh() {
         say("the key \(entry.name) was revoked")
+        revokeContents(of: entry.name)
         try handle(.revoked(name: entry.name))
         // The refusal gets a moment to arrive; then all connections are cut, and the holder cannot make a new one.
         cutAt = monotonicMilliseconds() + 300

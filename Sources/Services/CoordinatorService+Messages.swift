@@ -42,7 +42,10 @@ extension CoordinatorService {
   private func take(_ packet: Packet, from peer: Peer) throws {
     let header = packet.header
     switch packet.message {
-    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest, .operate, .groupJoin, .stepVote,
+    case .hello:
+      relays.forgetTickets(at: header.sender)
+      try handle(.received(peer, header, packet.message))
+    case .heartbeat, .bye, .jobFinished, .jobFailed, .statusRequest, .operate, .groupJoin, .stepVote,
       .groupTrouble:
       try handle(.received(peer, header, packet.message))
     case .logRequest(let request): answer(request, peer)
@@ -56,6 +59,18 @@ extension CoordinatorService {
     case .downloadWant(let want):
       guard admit(peer, header) else { return }
       download(want, peer)
+    case .downloadChunk(let chunk):
+      guard admit(peer, header) else { return }
+      take(chunk, packet.frames[0], peer)
+    case .downloadFailed(let failed):
+      guard admit(peer, header) else { return }
+      take(failed, peer)
+    case .contentsHeld(let held):
+      guard admit(peer, header) else { return }
+      note(held, peer)
+    case .holderFailed(let failed):
+      guard admit(peer, header) else { return }
+      note(failed, peer)
     case .reduceSums(let sums):
       guard admit(peer, header) else { return }
       try reduce(sums, packet.frames, peer, header)
@@ -71,8 +86,8 @@ extension CoordinatorService {
       guard case .success = machine.authorize(peer, header, job: log.job, token: log.token) else { return }
       self.log(log.line, job: log.job, from: machine.name(of: peer) ?? "?")
     case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .assign, .jobClosed, .cancel, .uploadCredit,
-      .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .statusReply, .leave, .operateReply, .logReply,
-      .regroup, .groupView, .stepCommit:
+      .uploadDone, .downloadElsewhere, .peerAdmitted, .peerRevoked, .reduceResult, .statusReply, .leave, .operateReply,
+      .logReply, .regroup, .groupView, .stepCommit:
       complain(peer.id, "a worker does not send \(packet.message.kind)")
     }
   }
@@ -132,16 +147,6 @@ extension CoordinatorService {
         token: begin.token, at: begin.progress)
     }
     send(.uploadDone(UploadDone(transfer: begin.transfer, isKept: true, reason: "")), to: peer)
-  }
-
-  private func download(_ want: DownloadWant, _ peer: Peer) {
-    switch store.read(want) {
-    case .success(let bytes):
-      let chunk = DownloadChunk(transfer: want.transfer, offset: want.offset, crc: crc32c(bytes))
-      send(.downloadChunk(chunk), frames: [bytes], to: peer)
-    case .failure(let error):
-      send(.downloadFailed(DownloadFailed(transfer: want.transfer, reason: error.description)), to: peer)
-    }
   }
 
   // MARK: - Sums

@@ -38,6 +38,10 @@ public final class CoordinatorService: @unchecked Sendable {
   /// The job of each open attempt.
   var jobs: [UInt64: String]
   var complaints: [[UInt8]: Int] = [:]
+  /// Pieces of samples that are passed on from worker to worker.
+  var relays = ContentRelays()
+  /// Samples' files that were found gone.
+  var lost: Set<String> = []
   /// When what strangers may cause was last said.
   var saidAt: [String: Int] = [:]
   /// When all connections are to be cut, because a key was revoked.
@@ -191,6 +195,7 @@ public final class CoordinatorService: @unchecked Sendable {
       if monotonicMilliseconds() >= nextTick {
         try handle(.tick)
         try refreshKeys()
+        refreshRelays()
         nextTick = monotonicMilliseconds() + min(100, options.timing.heartbeat / 2)
       }
       try finish(&turn)

@@ -22,11 +22,16 @@ public protocol JobContext: AnyObject, Sendable {
   ///
   /// - Throws: `JobCancelled`; `ServiceError` for a name that is not among the job's inputs.
   func input(_ name: String) throws -> URL
-  /// Fetches content that the run offers (`RunPlan.offered`) into a file, whose bytes the caller checks. Goes on while
-  /// the worker drains.
+  /// Fetches content that the run offers (`RunPlan.offered`) into a file, whose bytes the caller checks: from another worker
+  /// that has it, or from the coordinator. Goes on while the worker drains.
   ///
   /// - Throws: `JobCancelled`; `ServiceError` for content that is not offered, `FileProblem` if it cannot be written.
-  func download(_ content: ArtifactReference, to file: URL) throws
+  func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin
+  /// Says that this process has a content that the run offers, in a file whose bytes were checked: other workers may have it
+  /// from here as long as the file stays as it is.
+  ///
+  /// - Parameter isCached: whether it lies in a cache, which may touch it and remove it.
+  func holds(_ content: String, at file: URL, isCached: Bool)
   /// A local, read-only file with the latest checkpoint of this job, whichever worker saved it; nil at a first start.
   /// In a group, every member gets the same one.
   ///
@@ -63,6 +68,14 @@ public protocol JobContext: AnyObject, Sendable {
   var reducer: (any ShardReducer)? { get }
   /// Writes a line to the job's log on the coordinator, and to this process's own.
   func log(_ line: String)
+}
+
+/// Where a content was fetched from.
+public enum ContentOrigin: Sendable, Hashable {
+  /// From the coordinator's own file.
+  case coordinator
+  /// From another worker: directly, or through the coordinator.
+  case worker
 }
 
 /// The job must stop: it is no longer this process's to do. Pass it on; it is not a failure of the job.

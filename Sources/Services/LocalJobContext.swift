@@ -60,9 +60,11 @@ final class LocalJobContext: JobContext {
     return file
   }
 
-  func download(_ content: ArtifactReference, to file: URL) throws {
+  func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin {
     preconditionFailure("job \(job.id) runs where the data is")
   }
+
+  func holds(_ content: String, at file: URL, isCached: Bool) {}
 
   func checkpoint() throws -> URL? {
     try check()

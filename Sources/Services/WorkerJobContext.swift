@@ -12,6 +12,8 @@ final class WorkerJobContext: JobContext {
   let directory: URL
   private let requests: WorkerRequests
   private let cache: ArtifactCache
+  private let shelf: ContentShelf
+  private let fetcher: ContentFetcher
   private let logLine: @Sendable (String) -> Void
   private let state: Mutex<State>
 
@@ -29,10 +31,11 @@ final class WorkerJobContext: JobContext {
   var group: GroupReducer? { opened.withLock { $0 } }
 
   init(
-    _ assign: Assign, directory: URL, requests: WorkerRequests, cache: ArtifactCache,
-    log: @escaping @Sendable (String) -> Void
+    _ assign: Assign, directory: URL, requests: WorkerRequests, cache: ArtifactCache, shelf: ContentShelf,
+    fetcher: ContentFetcher, log: @escaping @Sendable (String) -> Void
   ) {
     (self.assign, self.directory, self.requests, self.cache, logLine) = (assign, directory, requests, cache, log)
+    (self.shelf, self.fetcher) = (shelf, fetcher)
     state = Mutex(State(rank: assign.rank))
   }
 
@@ -127,9 +130,9 @@ final class WorkerJobContext: JobContext {
   private func fetch(_ artifact: ArtifactReference, as name: String) throws -> URL {
     try check(evenDraining: true)
     let file = try cache.file(artifact) { temporary in
-      let answer = Answer<Void>()
-      requests.put(.download(artifact, token: assign.token, to: temporary, answer))
-      try wait(answer, evenDraining: true)
+      let answer = Answer<DownloadEnd>()
+      requests.put(.download(artifact, token: assign.token, to: temporary, elsewhere: false, answer))
+      _ = try wait(answer, evenDraining: true)
     }
     let place = directory.appendingPathComponent(name)
     try linkOrCopy(file, to: place)
@@ -143,11 +146,40 @@ final class WorkerJobContext: JobContext {
     return try fetch(artifact, as: "inputs/\(name)")
   }
 
-  func download(_ content: ArtifactReference, to file: URL) throws {
-    try check(evenDraining: false)
-    let answer = Answer<Void>()
-    requests.put(.download(content, token: assign.token, to: file, answer))
-    try wait(answer, evenDraining: false)
+  func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin {
+    var elsewhere = true
+    for _ in 0..<4 {
+      try check(evenDraining: false)
+      let answer = Answer<DownloadEnd>()
+      requests.put(.download(content, token: assign.token, to: file, elsewhere: elsewhere, answer))
+      switch try wait(answer, evenDraining: false) {
+      case .complete(let sources):
+        // The coordinator's own bytes are the caller's to check; what it passes on is checked here, to name the culprit.
+        guard !sources.isEmpty else { return .coordinator }
+        if try sha256(of: file) == content.sha256 { return .worker }
+        for name in sources.sorted() { report(content, name, .wrong, "it gave another content") }
+      case .elsewhere(let holders):
+        elsewhere = false
+        let giver = try fetcher.fetch(content, from: holders, to: file, check: { try check(evenDraining: false) }) {
+          holder, trouble in
+          logLine("worker \(holder.name) did not give \(content.name): \(trouble.sentence)")
+          if let kind = trouble.report { report(content, holder.name, kind, trouble.sentence) }
+        }
+        if giver != nil { return .worker }
+      }
+    }
+    throw ServiceError(
+      "\(content.name) arrived from other workers with another content, and the coordinator has it no more")
+  }
+
+  /// Tells the coordinator that a worker is not to be asked for a content again.
+  private func report(_ content: ArtifactReference, _ holder: String, _ trouble: HolderTrouble, _ sentence: String) {
+    requests.put(
+      .holderFailed(HolderFailed(content: content.sha256, holder: holder, trouble: trouble, sentence: sentence)))
+  }
+
+  func holds(_ content: String, at file: URL, isCached: Bool) {
+    if shelf.put(content, at: file, isCached: isCached) { requests.put(.held(content)) }
   }
 
   func checkpoint() throws -> URL? {

@@ -13,7 +13,9 @@ typealias Answer<Value: Sendable> = Mailbox<Result<Value, any Error>>
 /// What compute threads ask of the worker's service thread.
 enum WorkerRequest: Sendable {
   case upload(UploadBegin, file: URL, Answer<Void>)
-  case download(ArtifactReference, token: UInt64, to: URL, Answer<Void>)
+  case download(ArtifactReference, token: UInt64, to: URL, elsewhere: Bool, Answer<DownloadEnd>)
+  case held(String)
+  case holderFailed(HolderFailed)
   case reduce(
     job: String, token: UInt64, step: Int, kind: ElementKind, own: [ReduceExchange.Contribution], shards: Int,
     Answer<[UInt8]>)
@@ -46,6 +48,14 @@ final class WorkerRequests: Sendable {
       return requests
     }
   }
+}
+
+/// How a download ended.
+enum DownloadEnd: Sendable {
+  /// The file is there; what the coordinator passed on came from these workers.
+  case complete(sources: Set<String>)
+  /// These workers have it.
+  case elsewhere([Holder])
 }
 
 /// An upload under way. The service thread alone touches it.
@@ -87,14 +97,21 @@ final class UploadExchange {
 final class DownloadExchange {
   let artifact: ArtifactReference
   let token: UInt64
-  let answer: Answer<Void>
+  let answer: Answer<DownloadEnd>
   private let transfer: UInt64
   private let handle: Int32
   private let path: String
   private var received = 0
   private var asked = 0
+  /// Whether the coordinator may still say that others have it.
+  private var elsewhere: Bool
+  private var sources: Set<String> = []
 
-  init?(_ artifact: ArtifactReference, token: UInt64, transfer: UInt64, to file: URL, _ answer: Answer<Void>) {
+  init?(
+    _ artifact: ArtifactReference, token: UInt64, transfer: UInt64, to file: URL, elsewhere: Bool,
+    _ answer: Answer<DownloadEnd>
+  ) {
+    self.elsewhere = elsewhere
     handle = open(file.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard handle >= 0 else { return nil }
     (self.artifact, self.token, self.transfer, self.answer) = (artifact, token, transfer, answer)
@@ -104,17 +121,20 @@ final class DownloadExchange {
   deinit { close(handle) }
 
   var isComplete: Bool { received >= artifact.size }
+  var end: DownloadEnd { .complete(sources: sources) }
 
   /// Goes on from what has arrived, on a new connection.
   func restart() { asked = received }
 
-  /// What to ask for now: at most four pieces are under way, so that nobody's memory fills.
+  /// What to ask for now: at most four pieces are under way, so that nobody's memory fills; the first one alone where the
+  /// answer may be that others have it.
   func wants() -> [Message] {
     var messages: [Message] = []
-    while asked < artifact.size, asked - received < 4 * Packet.frameLimit {
+    while asked < artifact.size, asked - received < (elsewhere ? 1 : 4) * Packet.frameLimit {
       let count = min(Packet.frameLimit, artifact.size - asked)
       messages.append(
-        .downloadWant(DownloadWant(transfer: transfer, artifact: artifact, offset: asked, count: count)))
+        .downloadWant(
+          DownloadWant(transfer: transfer, artifact: artifact, offset: asked, count: count, elsewhere: elsewhere)))
       asked += count
     }
     return messages
@@ -129,19 +149,10 @@ final class DownloadExchange {
       if chunk.offset == received { restart() }
       return
     }
-    var done = 0
-    while done < count {
-      let result = bytes.withUnsafeBytes { pwrite(handle, $0.baseAddress! + done, count - done, received + done) }
-      if result < 0 && errno == EINTR { continue }
-      guard result > 0 else {
-        let code = errno
-        throw FileProblem(
-          path: path, reason: "\(artifact.name) cannot be stored: \(String(cString: strerror(code)))",
-          advice: "free some space on this machine", isFull: code == ENOSPC || code == EDQUOT)
-      }
-      done += result
-    }
+    try writePiece(bytes, to: handle, at: received, of: artifact.name, in: path)
     received += count
+    elsewhere = false
+    if !chunk.source.isEmpty, sources.count < 8 { sources.insert(chunk.source) }
   }
 }
 
@@ -226,4 +237,22 @@ func readPiece(_ handle: Int32, _ offset: Int, _ count: Int) -> [UInt8]? {
     filled = done
   }
   return done == count ? bytes : nil
+}
+
+/// Writes bytes at a position.
+///
+/// - Throws: `FileProblem`, which says whether the disk is full.
+func writePiece(_ bytes: [UInt8], to handle: Int32, at offset: Int, of name: String, in path: String) throws {
+  var done = 0
+  while done < bytes.count {
+    let result = bytes.withUnsafeBytes { pwrite(handle, $0.baseAddress! + done, bytes.count - done, offset + done) }
+    if result < 0 && errno == EINTR { continue }
+    guard result > 0 else {
+      let code = errno
+      throw FileProblem(
+        path: path, reason: "\(name) cannot be stored: \(String(cString: strerror(code)))",
+        advice: "free some space on this machine", isFull: code == ENOSPC || code == EDQUOT)
+    }
+    done += result
+  }
 }

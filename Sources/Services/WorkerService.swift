@@ -23,7 +23,7 @@ public final class WorkerService: @unchecked Sendable {
     case drained
   }
 
-  private let options: ServiceOptions
+  let options: ServiceOptions
   private let directory: URL
   private let isDirectoryOurs: Bool
   private let makeRunner: @Sendable (URL) throws -> any JobRunner
@@ -32,20 +32,27 @@ public final class WorkerService: @unchecked Sendable {
   private let cache: ArtifactCache
   /// Where other workers reach this one: as the coordinator does.
   private let interface: String
-  private let incarnation: UInt64
-  private var machine: WorkerMachine
+  /// What it has for others, how they get it, and how it gets what they have.
+  let shelf = ContentShelf()
+  let server: ContentServer?
+  let fetcher: ContentFetcher
+  /// Contents that the coordinator has not been told of yet.
+  var unsaid: [String] = []
+  private var saidHeldAt = 0
+  let incarnation: UInt64
+  var machine: WorkerMachine
   private var sequence: UInt64 = 0
-  private var transfers: UInt64 = 0
-  private var contexts: [UInt64: WorkerJobContext] = [:]
-  private var uploads: [UInt64: UploadExchange] = [:]
-  private var downloads: [UInt64: DownloadExchange] = [:]
-  private var reductions: [UInt64: ReduceExchange] = [:]
+  var transfers: UInt64 = 0
+  var contexts: [UInt64: WorkerJobContext] = [:]
+  var uploads: [UInt64: UploadExchange] = [:]
+  var downloads: [UInt64: DownloadExchange] = [:]
+  var reductions: [UInt64: ReduceExchange] = [:]
   /// Metrics since a job's last checkpoint: said again on a new connection, since the old one may have lost them.
-  private var metrics: [UInt64: [Metrics]] = [:]
-  private var runner: (any JobRunner)?
-  private var queued: [Assign] = []
-  private var isJoined = false
-  private var ending: WorkerEnding?
+  var metrics: [UInt64: [Metrics]] = [:]
+  var runner: (any JobRunner)?
+  var queued: [Assign] = []
+  var isJoined = false
+  var ending: WorkerEnding?
   private let isDraining = Atomic(false)
 
   /// Prepares a worker; nothing is sent before `serve`.
@@ -81,13 +88,33 @@ public final class WorkerService: @unchecked Sendable {
     interface = LocalInterface.address(towards: coordinator)
     let endpoint = try Endpoint.caller(to: coordinator, options: options.socket)
     self.endpoint = endpoint
+    let door: PeerDoor? = if case .none = options.security { nil } else { PeerDoor() }
+    server = Self.server(interface, coordinator, door, incarnation, shelf, options)
+    fetcher = ContentFetcher(door: door, incarnation: incarnation)
     requests = WorkerRequests { endpoint.wake() }
     machine = WorkerMachine(
       WorkerConfiguration(
         name: name, version: options.version, fingerprint: options.fingerprint, host: host, process: process,
         slots: threads, incarnation: incarnation, coordinator: coordinator,
-        coordinatorWait: options.timing.coordinatorWait, drain: options.timing.drain),
+        coordinatorWait: options.timing.coordinatorWait, drain: options.timing.drain, address: server?.address ?? "",
+        key: door?.publicKey ?? ""),
       now: monotonicMilliseconds())
+  }
+
+  /// Where other workers ask for contents. Without one they still get them through the coordinator; so they do where all
+  /// are on one machine and meet at a socket file.
+  private static func server(
+    _ interface: String, _ coordinator: String, _ door: PeerDoor?, _ incarnation: UInt64, _ shelf: ContentShelf,
+    _ options: ServiceOptions
+  ) -> ContentServer? {
+    guard coordinator.hasPrefix("tcp://") else { return nil }
+    do {
+      return try ContentServer(
+        interface: interface, door: door, incarnation: incarnation, shelf: shelf, logger: options.logger)
+    } catch {
+      options.logger.warning("other workers cannot fetch from this one: \(error)")
+      return nil
+    }
   }
 
   /// Removes the temporary folders of workers that were killed: named after processes that are not there any more.
@@ -129,6 +156,7 @@ public final class WorkerService: @unchecked Sendable {
         handle(.progress(token: token, context.latestProgress))
         if isJoined, let question = context.group?.tick(now: monotonicMilliseconds(), isNew: false) { send(question) }
       }
+      sayHeld()
       handle(.tick)
     }
     finish()
@@ -152,12 +180,14 @@ public final class WorkerService: @unchecked Sendable {
         switch request {
         case .finished(let token, _), .failed(let token, _, _): contexts[token] = nil
         case .upload(_, _, let answer): answer.put(.failure(stopped))
-        case .download(_, _, _, let answer): answer.put(.failure(stopped))
+        case .download(_, _, _, _, let answer): answer.put(.failure(stopped))
         default: break
         }
       }
     }
     endpoint.close(flush: 50)
+    server?.close()
+    fetcher.reset(isOver: true)
     try? FileManager.default.removeItem(at: isDirectoryOurs ? directory : work)
   }
 
@@ -166,7 +196,7 @@ public final class WorkerService: @unchecked Sendable {
 
   // MARK: - Decisions
 
-  private func handle(_ event: WorkerEvent) {
+  func handle(_ event: WorkerEvent) {
     for decision in machine.handle(event, now: monotonicMilliseconds()) {
       if !decision.reason.isEmpty { options.logger.info("\(decision.reason)") }
       switch decision.action {
@@ -193,7 +223,7 @@ public final class WorkerService: @unchecked Sendable {
     }
   }
 
-  private func send(_ message: Message, frames: [[UInt8]] = []) {
+  func send(_ message: Message, frames: [[UInt8]] = []) {
     sequence += 1
     let packet = Packet(
       message, frames: frames, sender: incarnation, session: machine.session, sequence: sequence)
@@ -203,6 +233,10 @@ public final class WorkerService: @unchecked Sendable {
 
   private func joined(_ welcome: Welcome, isFirst: Bool) {
     isJoined = true
+    // Who was let in may have been revoked since; and another coordinator knows nothing of what is here.
+    server?.reset()
+    fetcher.reset()
+    unsaid = shelf.contents
     // What was asked on an old connection may be lost: everything without an answer is asked again.
     for token in metrics.keys.sorted() { for entry in metrics[token]! { send(.metrics(entry)) } }
     for upload in uploads.values { send(upload.start()) }
@@ -228,10 +262,13 @@ public final class WorkerService: @unchecked Sendable {
             throw ServiceError("the coordinator names a shared file \"\(artifact.name)\"")
           }
           let file = try cache.file(artifact) { temporary in
-            let answer = Answer<Void>()
-            requests.put(.download(artifact, token: 0, to: temporary, answer))
+            let answer = Answer<DownloadEnd>()
+            requests.put(.download(artifact, token: 0, to: temporary, elsewhere: false, answer))
             while true {
-              if let result = answer.take(timeout: 1_000) { return try result.get() }
+              if let result = answer.take(timeout: 1_000) {
+                _ = try result.get()
+                return
+              }
             }
           }
           try linkOrCopy(file, to: shared.appendingPathComponent(artifact.name))
@@ -243,12 +280,12 @@ public final class WorkerService: @unchecked Sendable {
     }
   }
 
-  private func start(_ assign: Assign) {
+  func start(_ assign: Assign) {
     guard let runner else { return queued.append(assign) }
     let logger = options.logger
     let context = WorkerJobContext(
       assign, directory: work.appendingPathComponent("\(assign.token)-\(assign.rank)"), requests: requests,
-      cache: cache, log: { logger.info("\($0)") })
+      cache: cache, shelf: shelf, fetcher: fetcher, log: { logger.info("\($0)") })
     if assign.job.groupSize > 1 { context.openGroup(options, interface: interface) }
     contexts[assign.token] = context
     startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
@@ -273,127 +310,14 @@ public final class WorkerService: @unchecked Sendable {
     }
   }
 
-  // MARK: - What comes in
-
-  private func take(_ incoming: Endpoint.Incoming) {
-    if case .refused(let sentence, let isFinal) = incoming {
-      return handle(.refused(sentence: sentence, isFinal: isFinal))
+  /// Tells the coordinator, now and then, what others may fetch from here.
+  private func sayHeld() {
+    let now = monotonicMilliseconds()
+    guard isJoined, !unsaid.isEmpty, unsaid.count >= 256 || now - saidHeldAt >= 200 else { return }
+    saidHeldAt = now
+    for start in stride(from: 0, to: unsaid.count, by: ContentsHeld.limit) {
+      send(.contentsHeld(ContentsHeld(contents: Array(unsaid[start..<min(unsaid.count, start + ContentsHeld.limit)]))))
     }
-    guard case .message(_, let frames, _) = incoming else { return }
-    let packet: Packet
-    do {
-      packet = try Packet.decoded(frames)
-    } catch let foreign as ForeignVersion {
-      return handle(.foreign(version: foreign.version))
-    } catch {
-      return options.logger.warning("a message from the coordinator is dropped: \(error)")
-    }
-    switch packet.message {
-    case .uploadCredit, .uploadDone, .downloadChunk, .downloadFailed, .reduceResult, .regroup, .groupView, .stepCommit:
-      guard packet.header.session == incarnation, packet.header.sender == machine.session else { return }
-      machine.noteTraffic(now: monotonicMilliseconds())
-      transfer(packet)
-    case .welcome, .refuse, .reset, .heartbeatSeen, .byeSeen, .runEnded, .leave, .assign, .jobClosed, .cancel:
-      handle(.received(packet.header, packet.message))
-    case .hello, .heartbeat, .bye, .jobFinished, .jobFailed, .metrics, .log, .uploadBegin, .uploadChunk, .downloadWant,
-      .reduceSums, .groupJoin, .stepVote, .groupTrouble, .statusRequest, .statusReply, .operate, .operateReply,
-      .logRequest, .logReply:
-      options.logger.warning("a message from the coordinator is dropped: it does not send \(packet.message.kind)")
-    }
-  }
-
-  private func transfer(_ packet: Packet) {
-    switch packet.message {
-    case .uploadCredit(let credit):
-      guard let upload = uploads[credit.transfer] else { return }
-      guard let pieces = upload.pieces(upTo: credit.limit) else {
-        uploads[credit.transfer] = nil
-        return upload.answer.put(.failure(ServiceError("\(upload.begin.artifact.name) changed while it was sent")))
-      }
-      for (message, bytes) in pieces { send(message, frames: [bytes]) }
-    case .uploadDone(let done):
-      guard let upload = uploads.removeValue(forKey: done.transfer) else { return }
-      if done.isKept, upload.begin.kind == .checkpoint { metrics[upload.begin.token] = nil }
-      upload.answer.put(
-        done.isKept
-          ? .success(())
-          : .failure(ServiceError("the coordinator did not keep \(upload.begin.artifact.name): \(done.reason)")))
-    case .downloadChunk(let chunk):
-      guard let download = downloads[chunk.transfer] else { return }
-      do {
-        try download.take(chunk, packet.frames[0])
-      } catch {
-        downloads[chunk.transfer] = nil
-        return download.answer.put(.failure(error))
-      }
-      if download.isComplete {
-        downloads[chunk.transfer] = nil
-        download.answer.put(.success(()))
-      } else {
-        for want in download.wants() { send(want) }
-      }
-    case .downloadFailed(let failed):
-      downloads.removeValue(forKey: failed.transfer)?.answer.put(.failure(ServiceError(failed.reason)))
-    case .reduceResult(let piece):
-      guard let reduction = reductions[piece.token], let sum = reduction.take(piece, packet.frames[0]) else { return }
-      reductions[piece.token] = nil
-      reduction.answer.put(.success(sum))
-    case .regroup(let regroup): contexts[regroup.token]?.receive(packet.message)
-    case .groupView(let view): contexts[view.token]?.receive(packet.message)
-    case .stepCommit(let commit): contexts[commit.token]?.receive(packet.message)
-    default: break
-    }
-  }
-
-  private func take(_ request: WorkerRequest) {
-    switch request {
-    case .upload(var begin, let file, let answer):
-      transfers += 1
-      begin.transfer = transfers
-      guard let upload = UploadExchange(begin, file: file, answer) else {
-        return answer.put(.failure(ServiceError("\(file.path) cannot be read: \(String(cString: strerror(errno)))")))
-      }
-      uploads[transfers] = upload
-      let first = upload.start()
-      if isJoined { send(first) }
-    case .download(let artifact, let token, let file, let answer):
-      transfers += 1
-      guard let download = DownloadExchange(artifact, token: token, transfer: transfers, to: file, answer) else {
-        return answer.put(.failure(ServiceError("\(file.path) cannot be made: \(String(cString: strerror(errno)))")))
-      }
-      guard !download.isComplete else { return answer.put(.success(())) }  // an empty file
-      downloads[transfers] = download
-      let wants = download.wants()
-      if isJoined { wants.forEach { send($0) } }
-    case .reduce(let job, let token, let step, let kind, let own, let shards, let answer):
-      guard contexts[token] != nil else { return }
-      let exchange = ReduceExchange(
-        job: job, token: token, step: step, kind: kind, own: own, shards: shards, answer)
-      reductions[token] = exchange
-      if isJoined { for (message, frames) in exchange.pieces() { send(message, frames: frames) } }
-    case .group(let token, let message): if contexts[token] != nil, isJoined { send(message) }
-    case .metrics(let entry):
-      metrics[entry.token, default: []].append(entry)
-      // Those that long ago were sent have arrived: the coordinator has answered heartbeats since.
-      if metrics[entry.token]!.count > 4_096, isJoined { metrics[entry.token]!.removeFirst(2_048) }
-      if isJoined { send(.metrics(entry)) }
-    case .log(let line): if isJoined { send(.log(line)) }
-    case .finished(let token, let outputs):
-      contexts[token] = nil
-      handle(.finished(token: token, outputs: outputs))
-    case .failed(let token, let code, let sentence):
-      contexts[token] = nil
-      handle(.failed(token: token, code, sentence: sentence))
-    case .isReady(let runner):
-      self.runner = runner
-      let waiting = queued
-      queued = []
-      waiting.forEach { start($0) }
-    case .cannotStart(let sentence):
-      for assign in queued { handle(.failed(token: assign.token, .worker, sentence: sentence)) }
-      queued = []
-      send(.bye(Bye(reason: "it cannot start: \(sentence)")))
-      ending = .failed(sentence: sentence)
-    }
+    unsaid = []
   }
 }

@@ -158,7 +158,7 @@ public final class Endpoint: Sendable {
       for event in socket.takeHandshakes() { note(event, &handshakes) }
     }
     socket.close()
-    if case .keys(let doorkeeper) = security { Authentication.end(doorkeeper) }
+    if let gatekeeper = security.gatekeeper { Authentication.end(gatekeeper) }
     Glibc.close(wakeHandle)
     finished.signal()
   }

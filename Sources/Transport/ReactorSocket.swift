@@ -55,9 +55,9 @@ final class ReactorSocket: @unchecked Sendable {
     do {
       try options.apply(to: socket, isRouter: isRouter, address: address)
       if isRouter {
-        if case .keys(let doorkeeper) = options.security {
-          Authentication.begin(doorkeeper)
-          try SelfTest.run(on: socket, address: address, doorkeeper)
+        if let gatekeeper = options.security.gatekeeper {
+          Authentication.begin(gatekeeper)
+          try SelfTest.run(on: socket, address: address, gatekeeper)
         }
         monitor = try HandshakeMonitor(of: socket, address)
         try zmq("listening on", address) { zmq_bind(socket, address) }
@@ -86,16 +86,16 @@ final class ReactorSocket: @unchecked Sendable {
     return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Waits until something arrives; says whether it was the handle.
-  func wait(alsoFor handle: Int32) -> Bool {
+  /// Waits until something arrives, at most so many milliseconds; says whether it was the handle.
+  func wait(alsoFor handle: Int32? = nil, atMost milliseconds: Int = 1_000) -> Bool {
     var items = [
       zmq_pollitem_t(socket: socket, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
-      zmq_pollitem_t(socket: nil, fd: handle, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: monitor.socket, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
+      zmq_pollitem_t(socket: nil, fd: handle ?? -1, events: Int16(ZMQ_POLLIN), revents: 0),
     ]
     // What is held up is tried again soon; ROUTER sockets cannot say which peer has room.
-    _ = zmq_poll(&items, 3, backlog.isEmpty ? 1_000 : 2)
-    return items[1].revents != 0
+    _ = zmq_poll(&items, handle == nil ? 2 : 3, backlog.isEmpty ? milliseconds : min(2, milliseconds))
+    return items[2].revents != 0
   }
 
   /// What became of handshakes since the last call.

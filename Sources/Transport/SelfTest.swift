@@ -7,11 +7,11 @@ enum SelfTest {
   /// Listens for a moment on a local socket, knocks with a fresh key, and expects a refusal.
   ///
   /// - Throws: one sentence if the stranger was let in, or was not refused within two seconds.
-  static func run(on socket: UnsafeMutableRawPointer, address: String, _ doorkeeper: Doorkeeper) throws {
+  static func run(on socket: UnsafeMutableRawPointer, address: String, _ gatekeeper: any Gatekeeper) throws {
     let place = "ipc://@unmask-self-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
     try zmq("testing the keys of", address) { zmq_bind(socket, place) }
     defer { zmq_unbind(socket, place) }
-    let stranger = KeyFile(name: "self-test", pair: .make(), coordinator: doorkeeper.publicKey)
+    let stranger = KeyFile(name: "self-test", pair: .make(), coordinator: gatekeeper.pair.publicKey)
     var options = SocketOptions()
     options.security = .key(stranger)
     guard let caller = zmq_socket(ReactorSocket.context, ZMQ_DEALER) else {

@@ -8,8 +8,19 @@ public struct SocketOptions: Sendable {
     case none
     /// A listener whose callers must have keys that the doorkeeper knows. Everything is encrypted.
     case keys(Doorkeeper)
+    /// A listener whose callers must have keys that its coordinator has named to it. Everything is encrypted.
+    case door(PeerDoor)
     /// A caller that shows its key, and talks only to the coordinator that the key's file names.
     case key(KeyFile)
+
+    /// Who says at a listener who may come in; nil for callers, and without keys.
+    var gatekeeper: (any Gatekeeper)? {
+      switch self {
+      case .keys(let doorkeeper): doorkeeper
+      case .door(let door): door
+      case .none, .key: nil
+      }
+    }
   }
 
   /// Messages that wait for one peer inside the library. 1000 frames of 1 MiB would be 1 GiB a peer.
@@ -26,6 +37,8 @@ public struct SocketOptions: Sendable {
   public var reconnectLongest: Int32 = 2_000
   /// Milliseconds that sent data may stay unacknowledged by the other machine.
   public var unacknowledged: Int32 = 15_000
+  /// Whether its messages go through the library's threads for bulk: heartbeats must not wait behind them.
+  public var isBulk = false
   /// How the socket is protected.
   public var security: Security = .none
 
@@ -44,7 +57,7 @@ public struct SocketOptions: Sendable {
     try set(ZMQ_LINGER, 0)  // the default waits for ever at the end
     try set(ZMQ_SNDHWM, highWater)
     try set(ZMQ_RCVHWM, highWater)
-    var threads = ReactorSocket.controlThreads
+    var threads = isBulk ? ReactorSocket.bulkThreads : ReactorSocket.controlThreads
     try zmq("setting an option of", address) { zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, 8) }
     var largest = largestFrame
     try zmq("setting an option of", address) {
@@ -70,14 +83,12 @@ public struct SocketOptions: Sendable {
     func text(_ option: Int32, _ value: String) throws {
       try zmq("setting a key of", address) { zmq_setsockopt(socket, option, value, value.utf8.count) }
     }
-    switch security {
-    case .none: break
-    case .keys(let doorkeeper):
+    if let gatekeeper = security.gatekeeper {
       try set(ZMQ_CURVE_SERVER, 1)
-      try text(ZMQ_CURVE_SECRETKEY, doorkeeper.pair.secretKey)
-      try text(ZMQ_ZAP_DOMAIN, doorkeeper.domain)
+      try text(ZMQ_CURVE_SECRETKEY, gatekeeper.pair.secretKey)
+      try text(ZMQ_ZAP_DOMAIN, gatekeeper.domain)
       try set(Self.enforceDomain, 1)  // by default a question that nobody answers lets everybody in
-    case .key(let key):
+    } else if case .key(let key) = security {
       guard let coordinator = key.coordinator else {
         throw TransportError(
           "the key of \(key.name) does not say which coordinator it is for; make one with: unmask keys new")

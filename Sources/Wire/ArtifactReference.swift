@@ -14,6 +14,11 @@ public struct ArtifactReference: Codable, Sendable, Hashable {
     self.size = size
   }
 
+  /// Whether a text is the SHA-256 of a content: 64 lower-case hexadecimal digits.
+  public static func isContent(_ text: String) -> Bool {
+    text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+  }
+
   /// Whether a name may stand for a file: a relative path of plain parts, so that no name leaves the run directory,
   /// hides, or is taken for the ledger.
   public static func isValid(name: String) -> Bool {

@@ -133,3 +133,11 @@ public enum WorkerState: UInt32, Sendable, CaseIterable {
   /// It is about to leave.
   case draining = 4
 }
+
+/// What was wrong with a worker that was to give a content.
+public enum HolderTrouble: UInt32, Sendable, CaseIterable {
+  /// "It has it no more."
+  case missing = 1
+  /// "It gave me another content."
+  case wrong = 2
+}

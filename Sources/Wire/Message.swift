@@ -24,6 +24,11 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case downloadWant = 36
   case downloadChunk = 37
   case downloadFailed = 38
+  case contentsHeld = 39
+  case downloadElsewhere = 40
+  case holderFailed = 41
+  case peerAdmitted = 42
+  case peerRevoked = 43
   case reduceSums = 48
   case reduceResult = 49
   case groupJoin = 50
@@ -65,6 +70,11 @@ public enum Message: Sendable, Equatable {
   case downloadWant(DownloadWant)
   case downloadChunk(DownloadChunk)
   case downloadFailed(DownloadFailed)
+  case contentsHeld(ContentsHeld)
+  case downloadElsewhere(DownloadElsewhere)
+  case holderFailed(HolderFailed)
+  case peerAdmitted(PeerAdmitted)
+  case peerRevoked(PeerRevoked)
   case reduceSums(ReduceSums)
   case reduceResult(ReduceResult)
   case groupJoin(GroupJoin)
@@ -107,6 +117,11 @@ public enum Message: Sendable, Equatable {
       case .downloadWant: .downloadWant(try .decoded(bytes))
       case .downloadChunk: .downloadChunk(try .decoded(bytes))
       case .downloadFailed: .downloadFailed(try .decoded(bytes))
+      case .contentsHeld: .contentsHeld(try .decoded(bytes))
+      case .downloadElsewhere: .downloadElsewhere(try .decoded(bytes))
+      case .holderFailed: .holderFailed(try .decoded(bytes))
+      case .peerAdmitted: .peerAdmitted(try .decoded(bytes))
+      case .peerRevoked: .peerRevoked(try .decoded(bytes))
       case .reduceSums: .reduceSums(try .decoded(bytes))
       case .reduceResult: .reduceResult(try .decoded(bytes))
       case .groupJoin: .groupJoin(try .decoded(bytes))
@@ -155,6 +170,11 @@ public enum Message: Sendable, Equatable {
     case .downloadWant(let body): (.downloadWant, body)
     case .downloadChunk(let body): (.downloadChunk, body)
     case .downloadFailed(let body): (.downloadFailed, body)
+    case .contentsHeld(let body): (.contentsHeld, body)
+    case .downloadElsewhere(let body): (.downloadElsewhere, body)
+    case .holderFailed(let body): (.holderFailed, body)
+    case .peerAdmitted(let body): (.peerAdmitted, body)
+    case .peerRevoked(let body): (.peerRevoked, body)
     case .reduceSums(let body): (.reduceSums, body)
     case .reduceResult(let body): (.reduceResult, body)
     case .groupJoin(let body): (.groupJoin, body)

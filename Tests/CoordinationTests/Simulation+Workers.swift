@@ -17,9 +17,11 @@ extension Simulation {
     workers[index].machine = WorkerMachine(
       WorkerConfiguration(
         name: "w\(index)", version: "1", host: "h", process: index, slots: slots, incarnation: incarnation,
-        coordinator: "simulated", coordinatorWait: 1_000_000, drain: 3_000),
+        coordinator: "simulated", coordinatorWait: 1_000_000, drain: 3_000,
+        address: contents.isDirect ? "tcp://10.0.0.\(index + 1):4000" : ""),
       now: now + workers[index].clock)
     connect(index)
+    startContents(of: index)
     queue.put(now, .tickWorker(index, incarnation: incarnation))
   }
 
@@ -70,6 +72,7 @@ extension Simulation {
           if let (message, frames) = work.waiting { send(index, message, frames) }
         }
         askGroups(index, isNew: true)
+        sayContents(index)
       case .forget, .say: break
       }
     }

@@ -34,6 +34,7 @@ struct Simulation {
     case startCoordinator
     case partition(Int, Cut?)
     case drain(Int)
+    case contents(ContentEvent)
   }
 
   /// What a partition cuts off.
@@ -131,6 +132,7 @@ struct Simulation {
   /// Changes of groups that go on, and states that members took over.
   var changes = 0
   var joined = 0
+  var contents = ContentState()
   /// Who is there to take part in handing on a state.
   var meetings: [[UInt64]: Set<Int>] = [:]
 
@@ -144,6 +146,7 @@ struct Simulation {
     self.healAt = healAt
     workers = Array(repeating: SimulatedWorker(), count: count)
     (self.slots, self.sharesJobs) = (slots, sharesJobs)
+    startContents(seed: seed)
   }
 
   let slots: Int
@@ -247,6 +250,7 @@ struct Simulation {
       again(index, token, after: random.below(200))
     case .partition(let index, let cut): workers[index].cut = cut
     case .drain(let index): if workers[index].machine != nil { workerDecides(index, .drain) }
+    case .contents(let event): try handle(event)
     }
   }
 

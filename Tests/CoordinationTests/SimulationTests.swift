@@ -27,6 +27,7 @@ import Wire
     workers: Int
   ) {
     var (sums, reshapes, changes, joined) = (0, 0, 0, 0)
+    var fetched: [Simulation.Source: Int] = [:]
     for seed in 0..<1_000 {
       var random = Random(UInt64(seed) &* 77 &+ UInt64(workers))
       var simulation = Simulation(
@@ -38,6 +39,7 @@ import Wire
         _ = try simulation.run()
         (sums, reshapes) = (sums + simulation.sums, reshapes + simulation.reshapes)
         (changes, joined) = (changes + simulation.changes, joined + simulation.joined)
+        fetched.merge(simulation.contents.fetched) { $0 + $1 }
       } catch {
         Issue.record("seed \(seed), \(workers) workers: \(error)")
       }
@@ -45,6 +47,8 @@ import Wire
     #expect(
       workers == 1 || (sums > 500 && reshapes > 5 && changes > 100 && joined > 50),
       "\(sums) steps of groups, \(reshapes) hand-overs, \(changes) changes, \(joined) states")
+    #expect(
+      workers == 1 || [.coordinator, .worker, .relay].allSatisfy { fetched[$0, default: 0] > 200 }, "\(fetched)")
   }
 
   @Test func `without faults need no second attempt and little time`() throws {

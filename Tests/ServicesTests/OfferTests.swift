@@ -16,7 +16,7 @@ import Wire
     func run(_ job: JobSpec, _ context: any JobContext) throws {
       let place = context.directory.appending(path: "got")
       let size = Int(job.arguments["size"]!)!
-      try context.download(
+      _ = try context.download(
         ArtifactReference(name: job.arguments["name"]!, sha256: job.arguments["sha256"]!, size: size), to: place)
       try context.publish(place, as: job.outputs[0])
     }

@@ -16,7 +16,9 @@ enum Samples {
 
   static let messages: [Message] = [
     .hello(
-      Hello(name: "w1", version: "1.0", fingerprint: "abc", host: "h", process: 42, slots: 2, held: [held])),
+      Hello(
+        name: "w1", version: "1.0", fingerprint: "abc", host: "h", process: 42, slots: 2, held: [held],
+        address: "tcp://10.0.0.1:4001", key: "public")),
     .welcome(Welcome(run: "r", experiment: "e", heartbeat: 2_000, lease: 15_000, shared: [artifact])),
     .refuse(Refuse(code: .version, sentence: "no")),
     .reset(Reset()),
@@ -38,9 +40,17 @@ enum Samples {
     .uploadChunk(UploadChunk(transfer: 5, offset: 1 << 20, crc: 0xDEAD_BEEF)),
     .uploadCredit(UploadCredit(transfer: 5, received: 1 << 20, limit: 5 << 20)),
     .uploadDone(UploadDone(transfer: 5, isKept: false, reason: "no")),
-    .downloadWant(DownloadWant(transfer: 6, artifact: artifact, offset: 0, count: 1 << 20)),
-    .downloadChunk(DownloadChunk(transfer: 6, offset: 0, crc: 1)),
+    .downloadWant(
+      DownloadWant(transfer: 6, artifact: artifact, offset: 0, count: 1 << 20, elsewhere: true, ticket: 1 << 60)),
+    .downloadChunk(DownloadChunk(transfer: 6, offset: 0, crc: 1, source: "w2")),
     .downloadFailed(DownloadFailed(transfer: 6, reason: "no")),
+    .contentsHeld(ContentsHeld(contents: [artifact.sha256, artifact.sha256])),
+    .downloadElsewhere(
+      DownloadElsewhere(
+        transfer: 6, holders: [Holder(name: "w2", address: "tcp://10.0.0.2:4000", key: "public", ticket: 5)])),
+    .holderFailed(HolderFailed(content: artifact.sha256, holder: "w2", trouble: .wrong, sentence: "no")),
+    .peerAdmitted(PeerAdmitted(ticket: 5, key: "public", validity: 600_000)),
+    .peerRevoked(PeerRevoked(key: "public")),
     .reduceSums(
       ReduceSums(
         job: "j", token: 18, step: 9, shards: 4, offset: 0, total: 2, nodes: [Node(low: 0, high: 2, crc: 7)])),

@@ -122,6 +122,23 @@ import Testing
     #expect(refusal(Node(low: 3, high: 3, crc: 0)).contains("Node"))
     #expect(refusal(JobFinished(job: "", token: 1, outputs: [])).contains("JobFinished.job"))
     #expect(refusal(DownloadWant(transfer: 1, artifact: Samples.artifact, offset: 0, count: 2 << 20)).contains("count"))
+    let content = Samples.artifact.sha256
+    for wrong in ["", "../../etc/passwd", content.uppercased(), String(content.dropLast()), content + "0"] {
+      #expect(refusal(ContentsHeld(contents: [content, wrong])).contains("ContentsHeld.contents"))
+      let failed = HolderFailed(content: wrong, holder: "w", trouble: .missing, sentence: "")
+      #expect(refusal(failed).contains("HolderFailed.content"))
+    }
+    let many = Array(repeating: content, count: ContentsHeld.limit + 1)
+    #expect(refusal(ContentsHeld(contents: many)).contains("more than 2048"))
+    let holder = Holder(name: "w", address: "tcp://h:1", key: "", ticket: 1)
+    let holders = Array(repeating: holder, count: DownloadElsewhere.limit + 1)
+    #expect(refusal(DownloadElsewhere(transfer: 1, holders: holders)).contains("more than 3"))
+    for (name, address) in [("", "a"), ("w", "")] {
+      #expect(refusal(Holder(name: name, address: address, key: "", ticket: 1)).contains("is empty"))
+    }
+    for validity in [0, 86_400_001] {
+      #expect(refusal(PeerAdmitted(ticket: 1, key: "", validity: validity)).contains("validity"))
+    }
     // An enumeration's number that nobody knows, and an empty body, which would be all zeros.
     #expect(throws: WireError.self) { try [UInt8]([0x08, 99]).withUnsafeBufferPointer { try Refuse.decoded($0) } }
     #expect(throws: WireError.self) { try [UInt8]().withUnsafeBufferPointer { try Refuse.decoded($0) } }

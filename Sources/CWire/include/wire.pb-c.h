@@ -44,6 +44,12 @@ typedef struct Unmask__UploadDone Unmask__UploadDone;
 typedef struct Unmask__DownloadWant Unmask__DownloadWant;
 typedef struct Unmask__DownloadChunk Unmask__DownloadChunk;
 typedef struct Unmask__DownloadFailed Unmask__DownloadFailed;
+typedef struct Unmask__ContentsHeld Unmask__ContentsHeld;
+typedef struct Unmask__Holder Unmask__Holder;
+typedef struct Unmask__DownloadElsewhere Unmask__DownloadElsewhere;
+typedef struct Unmask__HolderFailed Unmask__HolderFailed;
+typedef struct Unmask__PeerAdmitted Unmask__PeerAdmitted;
+typedef struct Unmask__PeerRevoked Unmask__PeerRevoked;
 typedef struct Unmask__Node Unmask__Node;
 typedef struct Unmask__GroupPlace Unmask__GroupPlace;
 typedef struct Unmask__GroupMember Unmask__GroupMember;
@@ -166,10 +172,18 @@ struct  Unmask__Hello
   uint32_t slots;
   size_t n_held;
   Unmask__HeldLease **held;
+  /*
+   * where other workers may ask it for contents; empty: nowhere
+   */
+  ProtobufCBinaryData address;
+  /*
+   * public; what it shows there and to others; empty without encryption
+   */
+  ProtobufCBinaryData key;
 };
 #define UNMASK__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__hello__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0,NULL, {0,NULL}, {0,NULL} }
 
 
 /*
@@ -471,7 +485,8 @@ struct  Unmask__UploadDone
 
 
 /*
- * Worker: "Send me these bytes of that file."
+ * Worker to coordinator or to a worker that has the file, coordinator to worker for another one: "Send me these bytes of
+ * that file."
  */
 struct  Unmask__DownloadWant
 {
@@ -480,14 +495,22 @@ struct  Unmask__DownloadWant
   Unmask__ArtifactReference *artifact;
   uint64_t offset;
   uint32_t count;
+  /*
+   * 1: the answer may be DownloadElsewhere
+   */
+  uint32_t elsewhere;
+  /*
+   * from worker to worker; 0 otherwise
+   */
+  uint64_t ticket;
 };
 #define UNMASK__DOWNLOAD_WANT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__download_want__descriptor) \
-    , 0, NULL, 0, 0 }
+    , 0, NULL, 0, 0, 0, 0 }
 
 
 /*
- * Coordinator: one raw frame of the file follows.
+ * The answer: one raw frame of the file follows.
  */
 struct  Unmask__DownloadChunk
 {
@@ -495,10 +518,14 @@ struct  Unmask__DownloadChunk
   uint64_t transfer;
   uint64_t offset;
   uint32_t crc;
+  /*
+   * the worker whose bytes the coordinator passes on; empty: the sender's own
+   */
+  ProtobufCBinaryData source;
 };
 #define UNMASK__DOWNLOAD_CHUNK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__download_chunk__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, {0,NULL} }
 
 
 struct  Unmask__DownloadFailed
@@ -510,6 +537,107 @@ struct  Unmask__DownloadFailed
 #define UNMASK__DOWNLOAD_FAILED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__download_failed__descriptor) \
     , 0, {0,NULL} }
+
+
+/*
+ * Worker: "I have these contents: others may ask me for them." Said again on every connection.
+ */
+struct  Unmask__ContentsHeld
+{
+  ProtobufCMessage base;
+  /*
+   * SHA-256, 64 lower-case hexadecimal digits each
+   */
+  size_t n_contents;
+  ProtobufCBinaryData *contents;
+};
+#define UNMASK__CONTENTS_HELD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__contents_held__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * A worker that has a content.
+ */
+struct  Unmask__Holder
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData address;
+  /*
+   * public; empty without encryption
+   */
+  ProtobufCBinaryData key;
+  /*
+   * what it lets the asker in for
+   */
+  uint64_t ticket;
+};
+#define UNMASK__HOLDER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__holder__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+
+
+/*
+ * Coordinator: "Ask these." Answers a DownloadWant that allows it.
+ */
+struct  Unmask__DownloadElsewhere
+{
+  ProtobufCMessage base;
+  uint64_t transfer;
+  size_t n_holders;
+  Unmask__Holder **holders;
+};
+#define UNMASK__DOWNLOAD_ELSEWHERE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__download_elsewhere__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
+ * Worker: "This worker did not give me the content."
+ */
+struct  Unmask__HolderFailed
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData content;
+  ProtobufCBinaryData holder;
+  /*
+   * 1 it has it no more, 2 it gave another content
+   */
+  uint32_t trouble;
+  ProtobufCBinaryData sentence;
+};
+#define UNMASK__HOLDER_FAILED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__holder_failed__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, {0,NULL} }
+
+
+/*
+ * Coordinator: "Whoever shows this key and ticket may ask you for contents."
+ */
+struct  Unmask__PeerAdmitted
+{
+  ProtobufCMessage base;
+  uint64_t ticket;
+  ProtobufCBinaryData key;
+  uint64_t valid_ms;
+};
+#define UNMASK__PEER_ADMITTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__peer_admitted__descriptor) \
+    , 0, {0,NULL}, 0 }
+
+
+/*
+ * Coordinator: "The holder of this key may ask you for nothing any more: cut it off."
+ */
+struct  Unmask__PeerRevoked
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData key;
+};
+#define UNMASK__PEER_REVOKED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&unmask__peer_revoked__descriptor) \
+    , {0,NULL} }
 
 
 struct  Unmask__Node
@@ -1460,6 +1588,120 @@ Unmask__DownloadFailed *
 void   unmask__download_failed__free_unpacked
                      (Unmask__DownloadFailed *message,
                       ProtobufCAllocator *allocator);
+/* Unmask__ContentsHeld methods */
+void   unmask__contents_held__init
+                     (Unmask__ContentsHeld         *message);
+size_t unmask__contents_held__get_packed_size
+                     (const Unmask__ContentsHeld   *message);
+size_t unmask__contents_held__pack
+                     (const Unmask__ContentsHeld   *message,
+                      uint8_t             *out);
+size_t unmask__contents_held__pack_to_buffer
+                     (const Unmask__ContentsHeld   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__ContentsHeld *
+       unmask__contents_held__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__contents_held__free_unpacked
+                     (Unmask__ContentsHeld *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__Holder methods */
+void   unmask__holder__init
+                     (Unmask__Holder         *message);
+size_t unmask__holder__get_packed_size
+                     (const Unmask__Holder   *message);
+size_t unmask__holder__pack
+                     (const Unmask__Holder   *message,
+                      uint8_t             *out);
+size_t unmask__holder__pack_to_buffer
+                     (const Unmask__Holder   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__Holder *
+       unmask__holder__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__holder__free_unpacked
+                     (Unmask__Holder *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__DownloadElsewhere methods */
+void   unmask__download_elsewhere__init
+                     (Unmask__DownloadElsewhere         *message);
+size_t unmask__download_elsewhere__get_packed_size
+                     (const Unmask__DownloadElsewhere   *message);
+size_t unmask__download_elsewhere__pack
+                     (const Unmask__DownloadElsewhere   *message,
+                      uint8_t             *out);
+size_t unmask__download_elsewhere__pack_to_buffer
+                     (const Unmask__DownloadElsewhere   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__DownloadElsewhere *
+       unmask__download_elsewhere__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__download_elsewhere__free_unpacked
+                     (Unmask__DownloadElsewhere *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__HolderFailed methods */
+void   unmask__holder_failed__init
+                     (Unmask__HolderFailed         *message);
+size_t unmask__holder_failed__get_packed_size
+                     (const Unmask__HolderFailed   *message);
+size_t unmask__holder_failed__pack
+                     (const Unmask__HolderFailed   *message,
+                      uint8_t             *out);
+size_t unmask__holder_failed__pack_to_buffer
+                     (const Unmask__HolderFailed   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__HolderFailed *
+       unmask__holder_failed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__holder_failed__free_unpacked
+                     (Unmask__HolderFailed *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__PeerAdmitted methods */
+void   unmask__peer_admitted__init
+                     (Unmask__PeerAdmitted         *message);
+size_t unmask__peer_admitted__get_packed_size
+                     (const Unmask__PeerAdmitted   *message);
+size_t unmask__peer_admitted__pack
+                     (const Unmask__PeerAdmitted   *message,
+                      uint8_t             *out);
+size_t unmask__peer_admitted__pack_to_buffer
+                     (const Unmask__PeerAdmitted   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__PeerAdmitted *
+       unmask__peer_admitted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__peer_admitted__free_unpacked
+                     (Unmask__PeerAdmitted *message,
+                      ProtobufCAllocator *allocator);
+/* Unmask__PeerRevoked methods */
+void   unmask__peer_revoked__init
+                     (Unmask__PeerRevoked         *message);
+size_t unmask__peer_revoked__get_packed_size
+                     (const Unmask__PeerRevoked   *message);
+size_t unmask__peer_revoked__pack
+                     (const Unmask__PeerRevoked   *message,
+                      uint8_t             *out);
+size_t unmask__peer_revoked__pack_to_buffer
+                     (const Unmask__PeerRevoked   *message,
+                      ProtobufCBuffer     *buffer);
+Unmask__PeerRevoked *
+       unmask__peer_revoked__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   unmask__peer_revoked__free_unpacked
+                     (Unmask__PeerRevoked *message,
+                      ProtobufCAllocator *allocator);
 /* Unmask__Node methods */
 void   unmask__node__init
                      (Unmask__Node         *message);
@@ -1929,6 +2171,24 @@ typedef void (*Unmask__DownloadChunk_Closure)
 typedef void (*Unmask__DownloadFailed_Closure)
                  (const Unmask__DownloadFailed *message,
                   void *closure_data);
+typedef void (*Unmask__ContentsHeld_Closure)
+                 (const Unmask__ContentsHeld *message,
+                  void *closure_data);
+typedef void (*Unmask__Holder_Closure)
+                 (const Unmask__Holder *message,
+                  void *closure_data);
+typedef void (*Unmask__DownloadElsewhere_Closure)
+                 (const Unmask__DownloadElsewhere *message,
+                  void *closure_data);
+typedef void (*Unmask__HolderFailed_Closure)
+                 (const Unmask__HolderFailed *message,
+                  void *closure_data);
+typedef void (*Unmask__PeerAdmitted_Closure)
+                 (const Unmask__PeerAdmitted *message,
+                  void *closure_data);
+typedef void (*Unmask__PeerRevoked_Closure)
+                 (const Unmask__PeerRevoked *message,
+                  void *closure_data);
 typedef void (*Unmask__Node_Closure)
                  (const Unmask__Node *message,
                   void *closure_data);
@@ -2024,6 +2284,12 @@ extern const ProtobufCMessageDescriptor unmask__upload_done__descriptor;
 extern const ProtobufCMessageDescriptor unmask__download_want__descriptor;
 extern const ProtobufCMessageDescriptor unmask__download_chunk__descriptor;
 extern const ProtobufCMessageDescriptor unmask__download_failed__descriptor;
+extern const ProtobufCMessageDescriptor unmask__contents_held__descriptor;
+extern const ProtobufCMessageDescriptor unmask__holder__descriptor;
+extern const ProtobufCMessageDescriptor unmask__download_elsewhere__descriptor;
+extern const ProtobufCMessageDescriptor unmask__holder_failed__descriptor;
+extern const ProtobufCMessageDescriptor unmask__peer_admitted__descriptor;
+extern const ProtobufCMessageDescriptor unmask__peer_revoked__descriptor;
 extern const ProtobufCMessageDescriptor unmask__node__descriptor;
 extern const ProtobufCMessageDescriptor unmask__group_place__descriptor;
 extern const ProtobufCMessageDescriptor unmask__group_member__descriptor;

@@ -31,6 +31,12 @@ static inline const ProtobufCMessageDescriptor *unmask_type_upload_done(void) { 
 static inline const ProtobufCMessageDescriptor *unmask_type_download_want(void) { return &unmask__download_want__descriptor; }
 static inline const ProtobufCMessageDescriptor *unmask_type_download_chunk(void) { return &unmask__download_chunk__descriptor; }
 static inline const ProtobufCMessageDescriptor *unmask_type_download_failed(void) { return &unmask__download_failed__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_contents_held(void) { return &unmask__contents_held__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_holder(void) { return &unmask__holder__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_download_elsewhere(void) { return &unmask__download_elsewhere__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_holder_failed(void) { return &unmask__holder_failed__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_peer_admitted(void) { return &unmask__peer_admitted__descriptor; }
+static inline const ProtobufCMessageDescriptor *unmask_type_peer_revoked(void) { return &unmask__peer_revoked__descriptor; }
 static inline const ProtobufCMessageDescriptor *unmask_type_node(void) { return &unmask__node__descriptor; }
 static inline const ProtobufCMessageDescriptor *unmask_type_group_place(void) { return &unmask__group_place__descriptor; }
 static inline const ProtobufCMessageDescriptor *unmask_type_group_member(void) { return &unmask__group_member__descriptor; }

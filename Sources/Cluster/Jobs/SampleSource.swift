@@ -7,7 +7,7 @@ import Training
 import Wire
 
 /// Where a worker's samples come from: from this machine, if the path is there and the file has the content that the run
-/// began with; else from the coordinator, into the cache folder.
+/// began with; else from another worker that has it or from the coordinator, into the cache folder.
 final class SampleSource: Sendable {
   /// Where fetched files and decoded samples are kept.
   let folder: CacheFolder
@@ -29,22 +29,32 @@ final class SampleSource: Sendable {
     var local = 0
     /// Fetched earlier, and still in the cache.
     var kept = 0
-    /// Fetched from the coordinator.
-    var fetched = 0
+    /// Fetched from the coordinator, and from other workers.
+    var fromCoordinator = 0
+    var fromWorkers = 0
     /// The bytes of those.
     var bytes = 0
+
+    private var fetched: Int { fromCoordinator + fromWorkers }
+
+    /// Where the fetched ones came from.
+    private var origin: String {
+      if fromWorkers == 0 { return "from the coordinator" }
+      if fromCoordinator == 0 { return "from other workers" }
+      return "\(fromCoordinator) from the coordinator and \(fromWorkers) from other workers"
+    }
 
     /// One sentence; nil if none was fetched, now or earlier.
     var sentence: String? {
       guard fetched + kept > 0 else { return nil }
       let all = local + kept + fetched
-      return "fetched \(fetched) of \(all) samples, \(ByteSize.text(bytes)), from the coordinator"
+      return "fetched \(fetched) of \(all) samples, \(ByteSize.text(bytes)), \(origin)"
         + (kept > 0 ? "; \(kept) were in the cache" : "") + (local > 0 ? "; \(local) are on this machine" : "")
     }
 
     /// A few words for the status, while files are fetched.
     var fetching: String? {
-      fetched > 0 ? "fetched \(fetched) samples, \(ByteSize.text(bytes)), from the coordinator" : nil
+      fetched > 0 ? "fetched \(fetched) samples, \(ByteSize.text(bytes)), \(origin)" : nil
     }
   }
 
@@ -100,33 +110,42 @@ final class JobFiles: SampleFiles {
   func with<Result>(_ item: ModelSample, _ body: (URL) throws -> Result) throws -> Result {
     guard let content = item.content else { return try body(item.file) }
     if try source.isHere(item, content.sha256, { context.log($0) }) {
-      count(content.sha256, \.local)
+      if count(content.sha256, \.local) { context.holds(content.sha256, at: item.file, isCached: false) }
       return try body(item.file)
     }
-    var isFetched = false
+    var origin: ContentOrigin?
     // The ending helps the decoders; the content alone says what it is.
     let ending = item.file.pathExtension.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(8)
     let name = "\(content.sha256.prefix(2))/\(content.sha256)" + (ending.isEmpty ? "" : ".\(ending)")
     let pin = try source.folder.file(
       named: name, size: content.bytes, sha256: content.sha256, isWanted: { try context.check() }
     ) { place in
-      isFetched = true
       let artifact = ArtifactReference(
         name: "sample \(item.id.prefix(200))", sha256: content.sha256, size: content.bytes)
-      try context.download(artifact, to: place)
+      origin = try context.download(artifact, to: place)
     }
-    count(content.sha256, isFetched ? \.fetched : \.kept, bytes: isFetched ? content.bytes : 0)
+    let counter: any WritableKeyPath<SampleSource.Counts, Int> & Sendable =
+      switch origin {
+      case .coordinator?: \.fromCoordinator
+      case .worker?: \.fromWorkers
+      case nil: \.kept
+      }
+    let isNew = count(content.sha256, counter, bytes: origin == nil ? 0 : content.bytes)
+    // One that was removed and fetched again is another file.
+    if isNew || origin != nil { context.holds(content.sha256, at: pin.url, isCached: true) }
     return try withExtendedLifetime(pin) { try body(pin.url) }
   }
 
+  /// Counts where a file came from; whether it is the first time in this job.
   private func count(
     _ content: String, _ origin: any WritableKeyPath<SampleSource.Counts, Int> & Sendable, bytes: Int = 0
-  ) {
+  ) -> Bool {
     source.count(content, origin, bytes: bytes)
-    own.withLock { own in
-      guard own.seen.insert(content).inserted else { return }
+    return own.withLock { own in
+      guard own.seen.insert(content).inserted else { return false }
       own.counts[keyPath: origin] += 1
       own.counts.bytes += bytes
+      return true
     }
   }
 

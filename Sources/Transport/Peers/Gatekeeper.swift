@@ -2,6 +2,8 @@
 protocol Gatekeeper: AnyObject, Sendable {
   /// What the socket calls itself when it asks; another one for each gatekeeper, since a process has one place to ask.
   var domain: String { get }
+  /// The keys of the socket itself.
+  var pair: KeyPair { get }
   /// Whether the holder of a key may connect.
   func verdict(on publicKey: String, from address: String) -> Verdict
 }

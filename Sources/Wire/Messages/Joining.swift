@@ -51,10 +51,15 @@ public struct Hello: Sendable, Equatable {
   public var slots: Int
   /// The leases that it holds.
   public var held: [HeldLease]
+  /// Where other workers may ask it for contents; empty if nowhere.
+  public var address: String
+  /// The key that it shows there, and to other workers; empty without encryption.
+  public var key: String
 
   /// Makes the message.
   public init(
-    name: String, version: String, fingerprint: String, host: String, process: Int, slots: Int, held: [HeldLease]
+    name: String, version: String, fingerprint: String, host: String, process: Int, slots: Int, held: [HeldLease],
+    address: String = "", key: String = ""
   ) {
     self.name = name
     self.version = version
@@ -63,6 +68,7 @@ public struct Hello: Sendable, Equatable {
     self.process = process
     self.slots = slots
     self.held = held
+    (self.address, self.key) = (address, key)
   }
 }
 
@@ -77,6 +83,8 @@ extension Hello: WireBody {
     raw.process = UInt64(process)
     raw.slots = UInt32(slots)
     (raw.n_held, raw.held) = arena.make(held)
+    raw.address = arena.text(address)
+    raw.key = arena.text(key)
   }
 
   init(reading raw: Unmask__Hello) throws {
@@ -87,6 +95,8 @@ extension Hello: WireBody {
     process = try number(raw.process, "Hello.process", in: 0...largeNumber)
     slots = try number(raw.slots, "Hello.slots", in: 1...1024)
     held = try parts(raw.n_held, raw.held, "Hello.held", limit: Limits.leases)
+    address = try text(raw.address, "Hello.address")
+    key = try text(raw.key, "Hello.key")
   }
 }
 

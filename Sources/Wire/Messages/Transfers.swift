@@ -151,7 +151,8 @@ extension UploadDone: WireBody {
   }
 }
 
-/// Worker: "Send me these bytes of that file."
+/// Worker to coordinator or to a worker that has the file, coordinator to worker for another one: "Send me these bytes of
+/// that file."
 public struct DownloadWant: Sendable, Equatable {
   /// The worker's number for this transfer.
   public var transfer: UInt64
@@ -161,13 +162,20 @@ public struct DownloadWant: Sendable, Equatable {
   public var offset: Int
   /// How many bytes.
   public var count: Int
+  /// Whether the answer may be `DownloadElsewhere`.
+  public var elsewhere: Bool
+  /// What lets the asker in at another worker; 0 at the coordinator.
+  public var ticket: UInt64
 
   /// Makes the message.
-  public init(transfer: UInt64, artifact: ArtifactReference, offset: Int, count: Int) {
+  public init(
+    transfer: UInt64, artifact: ArtifactReference, offset: Int, count: Int, elsewhere: Bool = false, ticket: UInt64 = 0
+  ) {
     self.transfer = transfer
     self.artifact = artifact
     self.offset = offset
     self.count = count
+    (self.elsewhere, self.ticket) = (elsewhere, ticket)
   }
 }
 
@@ -179,6 +187,8 @@ extension DownloadWant: WireBody {
     raw.artifact = arena.make(artifact)
     raw.offset = UInt64(offset)
     raw.count = UInt32(count)
+    raw.elsewhere = elsewhere ? 1 : 0
+    raw.ticket = ticket
   }
 
   init(reading raw: Unmask__DownloadWant) throws {
@@ -186,10 +196,12 @@ extension DownloadWant: WireBody {
     artifact = try part(raw.artifact, "DownloadWant.artifact")
     offset = try number(raw.offset, "DownloadWant.offset", in: 0...largeNumber)
     count = try number(raw.count, "DownloadWant.count", in: 1...Packet.frameLimit)
+    elsewhere = try number(raw.elsewhere, "DownloadWant.elsewhere", in: 0...1) == 1
+    ticket = raw.ticket
   }
 }
 
-/// Coordinator: one raw frame of the file.
+/// One raw frame of the file: the answer to `DownloadWant`.
 public struct DownloadChunk: Sendable, Equatable {
   /// The transfer.
   public var transfer: UInt64
@@ -197,12 +209,15 @@ public struct DownloadChunk: Sendable, Equatable {
   public var offset: Int
   /// The frame's CRC-32C.
   public var crc: UInt32
+  /// The worker whose bytes the coordinator passes on; empty if they are the sender's own.
+  public var source: String
 
   /// Makes the message.
-  public init(transfer: UInt64, offset: Int, crc: UInt32) {
+  public init(transfer: UInt64, offset: Int, crc: UInt32, source: String = "") {
     self.transfer = transfer
     self.offset = offset
     self.crc = crc
+    self.source = source
   }
 }
 
@@ -213,16 +228,18 @@ extension DownloadChunk: WireBody {
     raw.transfer = transfer
     raw.offset = UInt64(offset)
     raw.crc = crc
+    raw.source = arena.text(source)
   }
 
   init(reading raw: Unmask__DownloadChunk) throws {
     transfer = raw.transfer
     offset = try number(raw.offset, "DownloadChunk.offset", in: 0...largeNumber)
     crc = raw.crc
+    source = try text(raw.source, "DownloadChunk.source")
   }
 }
 
-/// Coordinator: "You cannot have it."
+/// "You cannot have it": the other answer to `DownloadWant`.
 public struct DownloadFailed: Sendable, Equatable {
   /// The transfer.
   public var transfer: UInt64

@@ -10,7 +10,8 @@ struct WorkerCommand: ParsableCommand {
     abstract: "Do jobs for a coordinator until its run is complete.",
     discussion: """
       Waits for a coordinator that is not there yet. SIGTERM hands over what it is doing and leaves within ten seconds.
-      Samples that this machine does not have, or has with another content, are fetched from the coordinator.
+      Samples that this machine does not have, or has with another content, are fetched from other workers that have them,
+      at a port that each opens for that, or from the coordinator.
 
       EXAMPLE
         unmask worker --coordinator tcp://10.0.0.5:5555 --key machine-2.key --threads 4 --data sample=/mnt/copy/manifest.csv

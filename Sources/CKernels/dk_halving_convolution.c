@@ -97,7 +97,7 @@ static int64_t pack_factors(dk_product *products, int count, float *to) {
   int64_t all = 0;
   for (int i = 0; i < count; ++i) {
     if (to) {
-      dk_product_pack(&products[i], to + all);
+      dk_product_pack(&products[i], 0, dk_product_packed_units(&products[i]), to + all);
       products[i].packed = to + all;
     }
     all += (dk_product_packed_size(&products[i]) + 15) / 16 * 16;

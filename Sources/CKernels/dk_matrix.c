@@ -86,21 +86,24 @@ static dk_source source_of(dk_operand x, int64_t line, int64_t term) {
   return x.halves ? dk_rounded_source(x.base, line, term) : dk_strided_source(x.base, line, term);
 }
 
+// Sums over several blocks of terms grow in memory, as floats.
+static void run_with_sums(dk_product *product) {
+  if (product->m == 0 || product->n == 0) return;
+  if (!product->c && !dk_product_is_one_block(product)) {
+    float *sums = dk_scratch_of(dk_scratch_lines, (size_t)(product->m * product->n) * sizeof(float));
+    if (!sums) abort();
+    (product->c = sums, product->stride = product->n);
+  }
+  dk_product_run(product);
+}
+
 void dk_matrix_product_rounded(int64_t m, int64_t n, int64_t k, dk_operand a, dk_operand b, float *c, int64_t c_stride,
                                const dk_after *after) {
-  if (m == 0 || n == 0) return;
   dk_product product = {
     .m = m, .n = n, .k = k, .alpha = 1, .c = c, .stride = c_stride, .bfloat16 = 1, .after = after,
     .a = source_of(a, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1),
     .b = source_of(b, b.transposed ? b.stride : 1, b.transposed ? 1 : b.stride)};
-  // Sums over several blocks of terms grow in memory, as floats.
-  float *sums = 0;
-  if (!c && !dk_product_is_one_block(&product)) {
-    sums = dk_scratch_of(dk_scratch_lines, (size_t)(m * n) * sizeof(float));
-    if (!sums) abort();
-    (product.c = sums, product.stride = n);
-  }
-  dk_product_run(&product);
+  run_with_sums(&product);
 }
 
 int dk_has_stacked_products(void) { return dk_has_products(); }
@@ -116,22 +119,30 @@ void dk_stacked_product(int transpose_b, int64_t m, int64_t columns, const float
   dk_product_run(&product);
 }
 
-const float *dk_packed_factor(int tb, int64_t n, int64_t k, const float *b, int64_t bs) {
-  if (!dk_has_products()) return 0;
-  const dk_product factor = {
-    .n = n, .k = k, .bfloat16 = halves, .b = dk_strided_source(b, tb ? bs : 1, tb ? 1 : bs)};
-  float *packed = dk_scratch_of(dk_scratch_weights, (size_t)dk_product_packed_size(&factor) * sizeof(float));
-  if (!packed) abort();
-  dk_product_pack(&factor, packed);
-  return packed;
+static dk_product factor_of(int64_t n, int64_t k) { return (dk_product){.n = n, .k = k, .bfloat16 = halves}; }
+
+int64_t dk_factor_size(int64_t n, int64_t k) {
+  const dk_product factor = factor_of(n, k);
+  return dk_has_products() ? dk_product_packed_size(&factor) : 0;
 }
 
-void dk_packed_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t as, const float *packed, float *c,
-                       int64_t cs) {
-  const dk_product product = {
-    .m = m, .n = n, .k = k, .alpha = 1, .add = 1, .c = c, .stride = cs, .bfloat16 = halves,
-    .a = dk_strided_source(a, as, 1), .packed = packed};
-  dk_product_run(&product);
+int64_t dk_factor_units(int64_t n, int64_t k) {
+  const dk_product factor = factor_of(n, k);
+  return dk_product_packed_units(&factor);
+}
+
+void dk_pack_factor(int tb, int64_t n, int64_t k, const float *b, int64_t bs, int64_t begin, int64_t end, float *to) {
+  dk_product factor = factor_of(n, k);
+  factor.b = dk_strided_source(b, tb ? bs : 1, tb ? 1 : bs);
+  dk_product_pack(&factor, begin, end, to);
+}
+
+void dk_packed_product(int64_t m, int64_t n, int64_t k, dk_operand a, const float *packed, int adds, float *c,
+                       int64_t cs, const dk_after *after) {
+  dk_product product = {
+    .m = m, .n = n, .k = k, .alpha = 1, .add = adds, .c = c, .stride = cs, .bfloat16 = halves || a.halves,
+    .after = after, .a = source_of(a, a.transposed ? 1 : a.stride, a.transposed ? a.stride : 1), .packed = packed};
+  run_with_sums(&product);
 }
 
 void dk_product_here(int halves, int ta, int tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a,

@@ -23,19 +23,34 @@ void dk_set_threads(int count) {
   omp_set_num_threads(thread_count);
 }
 
+static _Thread_local dk_team team = 0;
+static _Thread_local void *team_owner = 0;
+
+void dk_set_team(dk_team run, void *owner) {
+  team = run;
+  team_owner = owner;
+}
+
 struct region {
-  size_t count, align;
+  size_t count, align, pieces;
   void *context;
   dk_body body;
 };
 
-static void run_piece(void *argument) {
-  struct region *region = argument;
-  size_t pieces = (size_t)omp_get_num_threads(), piece = (size_t)omp_get_thread_num();
+static void run_piece(const struct region *region, size_t piece, size_t pieces) {
   size_t units = (region->count + region->align - 1) / region->align;
   size_t begin = units * piece / pieces * region->align, end = units * (piece + 1) / pieces * region->align;
   if (end > region->count) end = region->count;
   if (begin < end) region->body(region->context, begin, end);
+}
+
+static void run_in_pool(void *region) {
+  run_piece(region, (size_t)omp_get_thread_num(), (size_t)omp_get_num_threads());
+}
+
+static void run_in_team(void *context, int piece) {
+  const struct region *region = context;
+  run_piece(region, (size_t)piece, region->pieces);
 }
 
 void dk_parallel(size_t count, size_t grain, size_t align, void *context, dk_body body) {
@@ -46,6 +61,9 @@ void dk_parallel(size_t count, size_t grain, size_t align, void *context, dk_bod
     body(context, 0, count);
     return;
   }
-  struct region region = {count, align ? align : 1, context, body};
-  GOMP_parallel(run_piece, &region, (unsigned)threads, 0);
+  struct region region = {count, align ? align : 1, threads, context, body};
+  if (team)
+    team(team_owner, (int)threads, run_in_team, &region);
+  else
+    GOMP_parallel(run_in_pool, &region, (unsigned)threads, 0);
 }

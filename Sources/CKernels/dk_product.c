@@ -62,6 +62,7 @@ static int64_t cut(int64_t lines, int64_t panels, int64_t panel) { return lines 
 typedef struct {
   const dk_product *p;
   int by_rows;
+  int64_t first;        // the first unit to be packed
   float *shared;        // B's panels, block of terms by block of terms; null where every thread packs its own
   const float *packed;  // the same, where they were packed before the product
 } job;
@@ -237,7 +238,7 @@ static void pack_piece(void *context, size_t begin, size_t end) {
   const dk_product *p = j->p;
   share s = {.p = p, .per_word = p->bfloat16 ? 2 : 1, .terms_a_block = terms_a_block(p)};
   const int64_t panels = panels_of(p->n, dk_tile_width), all = padded_columns(p->n);
-  for (int64_t unit = (int64_t)begin; unit < (int64_t)end; ++unit) {
+  for (int64_t unit = j->first + (int64_t)begin; unit < j->first + (int64_t)end; ++unit) {
     const int64_t k0 = unit / panels * s.terms_a_block, terms = least(p->k - k0, s.terms_a_block);
     s.column = unit % panels * dk_tile_width;
     s.columns = least(p->n - s.column, dk_tile_width);
@@ -253,15 +254,18 @@ static int64_t packed_words(const dk_product *p) {
   return padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
 }
 
-static void pack_shared(job *j) {
-  dk_parallel((size_t)(panels_of(j->p->n, dk_tile_width) * block_count(j->p)), 4, 1, j, pack_piece);
-}
-
 int64_t dk_product_packed_size(const dk_product *p) { return packed_words(p) + 64; }
 
-void dk_product_pack(const dk_product *p, float *to) {
+int64_t dk_product_packed_units(const dk_product *p) { return panels_of(p->n, dk_tile_width) * block_count(p); }
+
+static void pack_units(job *j, int64_t begin, int64_t end) {
+  j->first = begin;
+  dk_parallel((size_t)(end - begin), 4, 1, j, pack_piece);
+}
+
+void dk_product_pack(const dk_product *p, int64_t begin, int64_t end, float *to) {
   job j = {.p = p, .shared = to};
-  if (p->n > 0 && p->k > 0) pack_shared(&j);
+  if (end > begin && p->k > 0) pack_units(&j, begin, end);
 }
 
 void dk_product_run(const dk_product *p) {
@@ -276,7 +280,7 @@ void dk_product_run(const dk_product *p) {
     j.by_rows = 1;
     j.shared = dk_scratch_of(dk_scratch_shared, (size_t)(words + 64) * sizeof(float));
     if (!j.shared) abort();
-    pack_shared(&j);
+    pack_units(&j, 0, dk_product_packed_units(p));
   } else {
     // Every thread packs all of the operand that is not cut.
     const int64_t a_again = p->m * p->a.bytes_of_work, b_again = p->n * p->b.bytes_of_work;
@@ -291,23 +295,11 @@ void dk_product_run(const dk_product *p) {
 int dk_has_products(void) { return 0; }
 int dk_has_bfloat16_products(void) { return 0; }
 int dk_product_is_one_block(const dk_product *p) { return p->k == 0; }
-static int64_t packed_words(const dk_product *p) {
-  return padded_columns(p->n) * panels_of(p->k, p->bfloat16 ? 2 : 1);
-}
-
-static void pack_shared(job *j) {
-  dk_parallel((size_t)(panels_of(j->p->n, dk_tile_width) * block_count(j->p)), 4, 1, j, pack_piece);
-}
-
-const float *dk_product_pack(const dk_product *p) {
-  job j = {.p = p, .shared = dk_scratch_of(dk_scratch_weights, (size_t)(packed_words(p) + 64) * sizeof(float))};
-  if (!j.shared) abort();
-  if (p->n > 0 && p->k > 0) pack_shared(&j);
-  return j.shared;
-}
-
 int64_t dk_product_packed_size(const dk_product *p) { return (void)p, 0; }
-void dk_product_pack(const dk_product *p, float *to) { (void)p, (void)to; }
+int64_t dk_product_packed_units(const dk_product *p) { return (void)p, 0; }
+void dk_product_pack(const dk_product *p, int64_t begin, int64_t end, float *to) {
+  (void)p, (void)begin, (void)end, (void)to;
+}
 void dk_product_run(const dk_product *p) { (void)p; abort(); }
 void dk_product_run_alone(const dk_product *p) { (void)p; abort(); }
 #endif

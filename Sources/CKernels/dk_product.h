@@ -25,9 +25,11 @@ int dk_has_bfloat16_products(void);
 int dk_product_is_one_block(const dk_product *product);
 /// The product on `dk_threads()` threads. Every number is summed in an order that depends on k alone.
 void dk_product_run(const dk_product *product);
-/// B's panels, for many products with the same B: how many floats they take, and these, from a multiple of 64 bytes.
+/// B's panels, for many products with the same B: how many floats they take, in how many units they are packed, and some
+/// of these units, to a multiple of 64 bytes.
 int64_t dk_product_packed_size(const dk_product *product);
-void dk_product_pack(const dk_product *product, float *to);
+int64_t dk_product_packed_units(const dk_product *product);
+void dk_product_pack(const dk_product *product, int64_t begin, int64_t end, float *to);
 /// The same on the calling thread.
 void dk_product_run_alone(const dk_product *product);
 

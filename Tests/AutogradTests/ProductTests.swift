@@ -1,4 +1,6 @@
 import Autograd
+import Dispatch
+import Synchronization
 import Tensor
 import TestSupport
 import Testing
@@ -57,6 +59,40 @@ import Testing
     expectClose(rows.sumOfRows(), rows.converted(to: .float32).sum(axes: [0]), tolerance: 1e-6)
   }
 
+  @Test(arguments: [ComputePrecision.float32, .bfloat16], sizes)
+  func `have the same bits by a factor that threads pack together`(
+    _ precision: ComputePrecision, _ size: (m: Int, n: Int, k: Int)
+  ) {
+    let (m, n, k) = size
+    let (a, row) = (testValues([m, k], 1), testValues([n], 3))
+    for transposed in [false, true] {
+      let b = testValues(transposed ? [n, k] : [k, n], 2)
+      let after = { @Sendable in AfterProduct(row: row, activation: .gelu) }
+      let plain = ComputePrecision.with(precision) {
+        Tensor.product(a, b, transposeB: transposed, then: after()).floats()
+      }
+      let factors = PackedFactors()
+      let team = DispatchQueue(label: "team", attributes: .concurrent)
+      let results = Mutex<[(identity: ObjectIdentifier?, values: [Float])]>([])
+      for _ in 0..<3 {
+        team.async {
+          factors.shared {
+            ComputePrecision.with(precision) {
+              let packed = PackedFactor.of(b, transposed: transposed)
+              let product = Tensor.product(a, b, packed: packed, transposeB: transposed, then: after())
+              results.withLock { $0.append((packed.map(ObjectIdentifier.init), product.floats())) }
+            }
+          }
+        }
+      }
+      team.sync(flags: .barrier) {}
+      results.withLock { results in
+        #expect(results.count == 3 && results.allSatisfy { $0.values == plain })
+        #expect(Set(results.map(\.identity)).count == 1)
+      }
+    }
+  }
+
   @Test(arguments: [ComputePrecision.float32, .bfloat16])
   func `drop numbers of a hidden layer as dropout does`(_ precision: ComputePrecision) {
     let (x, w, w2) = (testValues([9, 36], 1), testValues([50, 36], 2), testValues([20, 50], 4))
@@ -81,6 +117,22 @@ import Testing
       linear(dropout(map(linear(v[0], v[1]), .gelu), rate: 0.3, random: &random), v[2])
     }
     for (a, b) in zip(fused, plain) { expectClose(a, b, tolerance: precision == .float32 ? 2e-6 : 2e-2) }
+  }
+
+  @Test func `have the same bits on threads of the caller's`() {
+    let (a, b) = (testValues([401, 777], 1), testValues([333, 777], 2))
+    let plain = Tensor.product(a, b, transposeB: true)
+    let pieces = Atomic<Int>(0)
+    let results = ComputeThreads.with(
+      3,
+      team: { count, piece in
+        for index in (0..<count).reversed() { ComputeThreads.with(1) { piece(index) } }
+        pieces.add(count, ordering: .relaxed)
+      }
+    ) { (Tensor.product(a, b, transposeB: true), a.sumOfSquares()) }
+    #expect(results.0.floats() == plain.floats() && results.1 == a.sumOfSquares())
+    #expect(pieces.load(ordering: .relaxed) > 3)
+    #expect(ComputeThreads.count == 1)
   }
 
   @Test func `have the same bits for any number of threads`() {

@@ -1,11 +1,11 @@
 import Autograd
 import Datasets
 import Foundation
-import Models
 import NN
 import Tensor
 import Testing
 
+@testable import Models
 @testable import Training
 
 @Suite struct `step options` {
@@ -56,6 +56,42 @@ import Testing
     let middle = kept[kept.count / 2]
     _ = try train(folder, job, name: "resumed", resuming: middle)
     #expect(try folder.bytes("resumed") == alone)
+  }
+
+  /// A recurrent network over 4×4 pictures, whose products have few rows.
+  struct RecurrentNetwork: Network {
+    let lstm: SequenceLSTM
+    let head: Linear
+
+    init(_ scope: ParameterScope, _ input: Preprocessing) throws {
+      lstm = try SequenceLSTM(scope["lstm"], inputs: 8, hidden: 12, layers: 2, bidirectional: true)
+      head = try Linear(scope["head"], in: 24, out: 1)
+    }
+
+    func logits(_ input: Variable, _ pass: Pass) -> Variable {
+      flatten(head(lstm.features(reshape(input, [input.shape[0], 6, 8]), pass), pass), from: 0)
+    }
+
+    static let entry = Architecture(
+      name: "tiny recurrent", modality: .image, summary: "", paper: "", licence: "",
+      preprocessing: .frames(.init(count: 3, size: 4, flat: true)), recipe: Recipe(views: 2),
+      build: { try RecurrentNetwork($0, $1) })
+  }
+
+  // A member of four has one shard, packs for itself, and copies its gradients; alone on three threads, shards share packed
+  // weights, and gradients are added up where they lie.
+  @Test(arguments: [TrainSettings.Precision.fp32, .bf16])
+  func `shards that share weights have the bits of shards alone`(_ precision: TrainSettings.Precision) throws {
+    let folder = try TemporaryFolder()
+    let job = TinyTask.job(architecture: RecurrentNetwork.entry) { ($0.precision, $0.epochs) = (precision, 2) }
+    _ = try train(folder, job, name: "alone") { $0.threads = 3 }
+    let group = LocalGroup(members: 4)
+    onThreads(4) { rank in
+      do {
+        _ = try train(folder, job, name: "member-\(rank)") { $0.reducer = group.member(rank) }
+        #expect(try folder.bytes("member-\(rank)") == folder.bytes("alone"))
+      } catch { Issue.record(error) }
+    }
   }
 
   @Test func `accumulated batches are one large batch`() throws {

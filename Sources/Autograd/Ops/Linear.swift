@@ -16,13 +16,13 @@ public func linear(
   let rows = x.value.reshaped([-1, I])
   let after = AfterProduct(
     row: b?.value, scale: scale?.value, residual: residual.map { $0.value.contiguous().reshaped([-1, O]) })
-  let y = Tensor.product(rows, w.value, transposeB: true, then: after)
+  let y = byWeights(rows, w.value, transposed: true, then: after)
   let needsX = x.needsGradient
   let map = LinearMap(w, b, scale)
   return Tape.record(y.reshaped(result), [x, w] + [b, scale, residual].compactMap { $0 }) {
-    [hasResidual = residual != nil] g in
+    [hasResidual = residual != nil, isScaled = scale != nil] g in
     let flat = g.reshaped([-1, O])
-    let dx = needsX ? Tensor.product(flat, map.scaledWeight).reshaped(shape) : nil
+    let dx = needsX ? byWeights(flat, map.scaledWeight, isShared: !isScaled).reshaped(shape) : nil
     return [dx] + map.gradients(flat, input: rows) + (hasResidual ? [g] : [])
   }
 }
@@ -79,6 +79,14 @@ public func feedForward(
     }
     return [dx] + below + above + (hasResidual ? [g] : [])
   }
+}
+
+// x times weights, which shards side by side pack together.
+private func byWeights(
+  _ x: Tensor, _ weight: Tensor, transposed: Bool = false, isShared: Bool = true, then after: AfterProduct = .init()
+) -> Tensor {
+  let packed = isShared ? PackedFactors.shared(weight, transposed: transposed, rows: x.shape[0]) : nil
+  return Tensor.product(x, weight, packed: packed, transposeB: transposed, then: after)
 }
 
 // What backward needs of one linear layer's parameters.

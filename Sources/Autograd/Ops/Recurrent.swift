@@ -57,16 +57,14 @@ public func lstmLayer(
           copy(c0.value, to: c.baseAddress)
           copy(gates.value, to: a.baseAddress)
           guard T > 0, let h = h.baseAddress, let c = c.baseAddress, let a = a.baseAddress else { return }
-          withFloats(w) { w in
-            let hidden = StepFactor(w!, inner: H, columns: 4 * H, transposed: true)
-            for (step, t) in steps.enumerated() {
-              let before = step * B * H
-              let gate = a + t * B * 4 * H
-              hidden.add(h + before, into: gate, rows: B)
-              dk_lstm_step(
-                Int64(B), Int64(H), Int64(t), lengths, gate, h + before, c + before, h + before + B * H,
-                c + before + B * H, y.baseAddress! + t * B * H)
-            }
+          let hidden = StepFactor(w, transposed: true)
+          for (step, t) in steps.enumerated() {
+            let before = step * B * H
+            let gate = a + t * B * 4 * H
+            hidden.add(h + before, into: gate, rows: B)
+            dk_lstm_step(
+              Int64(B), Int64(H), Int64(t), lengths, gate, h + before, c + before, h + before + B * H,
+              c + before + B * H, y.baseAddress! + t * B * H)
           }
         }
       }
@@ -85,8 +83,8 @@ public func lstmLayer(
           copy(g[1], to: dh.baseAddress, count: B * H)
           copy(g[2], to: dc.baseAddress, count: B * H)
           guard T > 0, let dh = dh.baseAddress, let dc = dc.baseAddress, let d = d.baseAddress else { return }
-          withFloats(activated, cells, g[0]?.contiguous(), w) { a, c, gy, w in
-            let hidden = StepFactor(w!, inner: 4 * H, columns: H, transposed: false)
+          let hidden = StepFactor(w, transposed: false)
+          withFloats(activated, cells, g[0]?.contiguous()) { a, c, gy in
             for (step, t) in steps.enumerated().reversed() {
               let before = c! + step * B * H
               let gate = d + t * B * 4 * H
@@ -130,8 +128,8 @@ public func gruLayer(
         copy(h0.value, to: h.baseAddress)
         guard T > 0, let h = h.baseAddress, let a = a.baseAddress else { return }
         let biases = bias.value.broadcast(to: [B, 3 * H]).contiguous()
-        withFloats(w, gates.value.contiguous()) { w, x in
-          let factor = StepFactor(w!, inner: H, columns: 3 * H, transposed: true)
+        let factor = StepFactor(w, transposed: true)
+        withFloats(gates.value.contiguous()) { x in
           _ = Tensor([B, 3 * H]) { hidden in
             for (step, t) in steps.enumerated() {
               let before = h + step * B * H
@@ -155,8 +153,8 @@ public func gruLayer(
         dh0 = Tensor([B, H]) { dh in
           copy(g[1], to: dh.baseAddress, count: B * H)
           guard T > 0, let dh = dh.baseAddress, let dx = dx.baseAddress, let ds = ds.baseAddress else { return }
-          withFloats(kept, states, g[0]?.contiguous(), w) { a, h, gy, w in
-            let hidden = StepFactor(w!, inner: 3 * H, columns: H, transposed: false)
+          let hidden = StepFactor(w, transposed: false)
+          withFloats(kept, states, g[0]?.contiguous()) { a, h, gy in
             for (step, t) in steps.enumerated().reversed() {
               dk_gru_step_gradient(
                 Int64(B), Int64(H), Int64(t), lengths, a! + t * B * 4 * H, h! + step * B * H,
@@ -195,29 +193,30 @@ private func copy(_ x: Tensor?, to target: UnsafeMutablePointer<Float>?, count: 
   if let x { copy(x, to: target) } else { target?.update(repeating: 0, count: count) }
 }
 
-/// A matrix that states of one step after the other are multiplied by, packed once where the processor can. Valid until
-/// the thread's next convolution or factor.
+/// A matrix that states of one step after the other are multiplied by, packed once where the processor can.
 private struct StepFactor {
-  private let w: UnsafePointer<Float>
-  private let packed: UnsafePointer<Float>?
+  private let w: Tensor
+  private let packed: PackedFactor?
   private let inner, columns: Int
   private let transposed: Bool
 
   /// `w` `[inner, columns]`, or `[columns, inner]` if `transposed`, row-major without gaps.
-  init(_ w: UnsafePointer<Float>, inner: Int, columns: Int, transposed: Bool) {
-    (self.w, self.inner, self.columns, self.transposed) = (w, inner, columns, transposed)
-    packed = dk_packed_factor(
-      transposed ? 1 : 0, Int64(columns), Int64(inner), w, Int64(transposed ? inner : columns))
+  init(_ w: Tensor, transposed: Bool) {
+    (self.w, self.transposed) = (w, transposed)
+    (inner, columns) = transposed ? (w.shape[1], w.shape[0]) : (w.shape[0], w.shape[1])
+    packed = PackedFactor.of(w, transposed: transposed)
   }
 
   /// y += a · w, for `rows` rows without gaps.
   func add(_ a: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int) {
     if let packed {
-      dk_packed_product(
-        Int64(rows), Int64(columns), Int64(inner), a, Int64(inner), packed, y, Int64(columns))
-    } else {
+      let a = dk_operand(base: a, stride: Int64(inner), transposed: 0, halves: 0)
+      return dk_packed_product(
+        Int64(rows), Int64(columns), Int64(inner), a, packed.panels, 1, y, Int64(columns), nil)
+    }
+    w.withFloats {
       dk_matrix_product(
-        0, transposed ? 1 : 0, Int64(rows), Int64(columns), Int64(inner), 1, a, Int64(inner), w,
+        0, transposed ? 1 : 0, Int64(rows), Int64(columns), Int64(inner), 1, a, Int64(inner), $0.baseAddress!,
         Int64(transposed ? inner : columns), 1, y, Int64(columns), nil)
     }
   }

@@ -51,12 +51,17 @@ int dk_has_stacked_products(void);
 void dk_stacked_product(int transpose_b, int64_t m, int64_t columns, const float *a, int64_t a_stride, int64_t count,
                         int64_t piece, const float *const *pieces, float *c, const dk_after *after);
 
-// A right factor, B or Bᵀ [k, n], that many products have in common, packed under the thread's setting: memory of this
-// thread until its next convolution or packed factor. Null on processors that have no packed products.
-const float *dk_packed_factor(int transpose_b, int64_t n, int64_t k, const float *b, int64_t b_stride);
-// C += A · B, the same bits as `dk_matrix_product`'s.
-void dk_packed_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t a_stride, const float *packed, float *c,
-                       int64_t c_stride);
+// A right factor, B or Bᵀ [k, n], that many products have in common, packed under the thread's setting: the floats that it
+// takes, 0 on processors that have no packed products; the units that it is packed in; and packing some of these, to a
+// multiple of 64 bytes, on `dk_threads()` threads. `k` is above 0.
+int64_t dk_factor_size(int64_t n, int64_t k);
+int64_t dk_factor_units(int64_t n, int64_t k);
+void dk_pack_factor(int transpose_b, int64_t n, int64_t k, const float *b, int64_t b_stride, int64_t begin, int64_t end,
+                    float *to);
+// C = op(A) · B, or C += if `adds`, the same bits as `dk_matrix_product`'s or `dk_matrix_product_rounded`'s. `c` may be
+// null where `after` rounds.
+void dk_packed_product(int64_t m, int64_t n, int64_t k, dk_operand a, const float *packed, int adds, float *c,
+                       int64_t c_stride, const dk_after *after);
 
 // `batch` products of the same shape; `*_step` is the distance between consecutive matrices (0: the same one).
 void dk_matrix_product_batch(int64_t batch, int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,

@@ -14,3 +14,8 @@ void dk_set_threads(int count);
 // of OpenMP's own pool (the one oneDNN uses, so that there is only one). Pieces begin at multiples of `align`.
 typedef void (*dk_body)(void *context, size_t begin, size_t end);
 void dk_parallel(size_t count, size_t grain, size_t align, void *context, dk_body body);
+
+// Threads that `dk_parallel` called from this thread uses instead of OpenMP's pool: `team` calls `piece` of 0..<pieces, each
+// once, and returns when all are done. Null: the pool.
+typedef void (*dk_team)(void *owner, int pieces, void (*piece)(void *context, int index), void *context);
+void dk_set_team(dk_team team, void *owner);

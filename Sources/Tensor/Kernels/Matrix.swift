@@ -42,13 +42,14 @@ extension Tensor {
   /// `ComputePrecision.hasBFloat16`; both are multiplied as such then.
   ///
   /// - Parameters:
+  ///   - packed: `b`, packed already under this thread's precision.
   ///   - result: `bfloat16` rounds the result, as the next product would.
   ///   - slopes: gets the activation's slopes, of the product's shape and of the result's type, if it is not nil.
   ///   - finish: may change the result before anybody sees it.
   /// - Traps: if an operand is bfloat16 whose rows, adjacent along the sum, have an odd number of terms.
   public static func product(
-    _ a: Tensor, _ b: Tensor, transposeA ta: Bool = false, transposeB tb: Bool = false, then after: AfterProduct,
-    result type: DType = .float32, slopes: UnsafeMutableRawPointer? = nil,
+    _ a: Tensor, _ b: Tensor, packed: PackedFactor? = nil, transposeA ta: Bool = false, transposeB tb: Bool = false,
+    then after: AfterProduct, result type: DType = .float32, slopes: UnsafeMutableRawPointer? = nil,
     finish: (UnsafeMutableRawPointer) -> Void = { _ in }
   ) -> Tensor {
     precondition(a.rank == 2 && b.rank == 2, "product: \(a.shape) and \(b.shape) are not matrices")
@@ -63,7 +64,7 @@ extension Tensor {
     }
     let (x, z) = (a.asMatrixOperand(ta), b.asMatrixOperand(tb))
     let rounds = type == .bfloat16
-    guard rounds || a.dtype == .bfloat16 || b.dtype == .bfloat16 else {
+    guard packed != nil || rounds || a.dtype == .bfloat16 || b.dtype == .bfloat16 else {
       return Tensor([m, n]) { y in
         guard let y = y.baseAddress else { return }
         after.withCall(stride: n, slopes, rounded: nil) { after in
@@ -78,7 +79,9 @@ extension Tensor {
         finish(y)
       }
     }
-    precondition(ComputePrecision.hasBFloat16, "product: this processor has no bfloat16 arithmetic")
+    precondition(
+      (packed != nil && !rounds && a.dtype == .float32) || ComputePrecision.hasBFloat16,
+      "product: this processor has no bfloat16 arithmetic")
     for (operand, isAlong) in [(x, !x.isTransposed), (z, z.isTransposed)] where operand.tensor.dtype == .bfloat16 {
       precondition(!isAlong || k % 2 == 0, "product: rows of \(k) bfloat16 terms")
     }
@@ -87,6 +90,9 @@ extension Tensor {
       let floats = rounds ? nil : y.assumingMemoryBound(to: Float.self)
       after.withCall(stride: n, slopes, rounded: rounds ? y.assumingMemoryBound(to: UInt16.self) : nil) { after in
         x.withOperand { a in
+          if let packed {
+            return dk_packed_product(Int64(m), Int64(n), Int64(k), a, packed.panels, 0, floats, Int64(n), after)
+          }
           z.withOperand { b in
             dk_matrix_product_rounded(Int64(m), Int64(n), Int64(k), a, b, floats, Int64(n), after)
           }

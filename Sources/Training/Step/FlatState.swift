@@ -82,9 +82,12 @@ final class FlatState {
   }
 
   /// Takes back vectors that nobody reads any more.
-  func reuse(_ vectors: [ShardVector]) { spare.withLock { $0 = vectors } }
+  func reuse(_ vectors: [ShardVector]) {
+    for vector in vectors { vector.forgetTensors() }
+    spare.withLock { $0 = vectors }
+  }
 
-  /// Writes one parameter's gradient to its place, or adds it to what is there.
+  /// Writes one parameter's gradient to its place, or adds it to what is there; or holds it as it is.
   ///
   /// - Parameter isLast: whether the shard has no further pass, so that the gradient is final.
   func place(
@@ -92,7 +95,14 @@ final class FlatState {
   ) {
     guard let slot = slotOf[ObjectIdentifier(parameter)] else { return }
     let place = vector.values.baseAddress! + slots[slot].range.lowerBound
-    if adding && vector.isPlaced[slot] { gradient.add(to: place) } else { gradient.copy(to: place) }
+    let adds = adding && vector.isPlaced[slot]
+    if vector.holdsTensors {
+      vector.tensors[slot] = adds ? vector.tensors[slot]!.combined(.add, gradient) : gradient.contiguous()
+    } else if adds {
+      gradient.add(to: place)
+    } else {
+      gradient.copy(to: place)
+    }
     vector.isPlaced[slot] = true
     if isLast && !vector.isFinal[slot] {
       vector.isFinal[slot] = true
@@ -160,9 +170,14 @@ final class FlatState {
 /// One shard's numbers: gradients in the order of the parameters, batch statistics, the tally of views, the loss. Memory
 /// that does not move, as it is sent while it is filled.
 ///
-/// - Thread: filled by the thread that computes the shard; what is final is read by the one that adds up.
+/// - Thread: filled by the thread that computes the shard; what is final is read by those that add up.
 final class ShardVector: @unchecked Sendable {
   let values: UnsafeMutableBufferPointer<Float>
+  /// Whether gradients stay in the tensors that backward made, and are not copied to `values`: where they are only added
+  /// to another shard's.
+  var holdsTensors = false
+  /// One a parameter; memory that does not move, as one thread reads what is final while another goes on.
+  fileprivate let tensors: UnsafeMutableBufferPointer<Tensor?>
   /// Parameters whose gradients were written.
   fileprivate(set) var isPlaced: [Bool]
   /// Parameters whose gradients are final.
@@ -171,15 +186,34 @@ final class ShardVector: @unchecked Sendable {
   init(count: Int, slots: Int) {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64)
     values = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
+    tensors = .allocate(capacity: slots)
+    tensors.initialize(repeating: nil)
     isPlaced = [Bool](repeating: false, count: slots)
     isFinal = isPlaced
   }
 
-  deinit { values.deallocate() }
+  deinit {
+    values.deallocate()
+    tensors.deinitialize()
+    tensors.deallocate()
+  }
+
+  /// Where a parameter's gradient lies that is final, or (without one) what is at `index`; valid until the vector is used
+  /// again.
+  func place(_ slot: Int?, _ index: Int) -> UnsafePointer<Float> {
+    if let slot, let tensor = tensors[slot] { return tensor.withFloats { $0.baseAddress! } }
+    return UnsafePointer(values.baseAddress! + index)
+  }
+
+  fileprivate func forgetTensors() {
+    for slot in tensors.indices { tensors[slot] = nil }
+  }
 
   fileprivate func begin(behind weights: Int) {
     UnsafeMutableBufferPointer(rebasing: values[weights...]).update(repeating: 0)
     for slot in isPlaced.indices { (isPlaced[slot], isFinal[slot]) = (false, false) }
+    holdsTensors = false
+    forgetTensors()
   }
 
   /// Which views went in.

@@ -8,11 +8,12 @@ import Tensor
 ///     let sums = threads.map(4) { shard in compute(shard) }
 final class ShardThreads: Sendable {
   private let crew: Crew
+  private let count: Int
   private let computeThreads: Int
 
   /// Starts `count - 1` threads; the calling thread is the last one.
   init(count: Int, computeThreads: Int) {
-    self.computeThreads = computeThreads
+    (self.count, self.computeThreads) = (max(1, count), computeThreads)
     crew = Crew()
     for index in 1..<max(1, count) + 1 where index < count {
       let thread = Thread { [crew] in ComputeThreads.with(computeThreads) { crew.work() } }
@@ -39,6 +40,13 @@ final class ShardThreads: Sendable {
       }
     }
     return results.map { $0! }
+  }
+
+  /// Runs `body`, whose kernels use all of these threads together. OpenMP's pool would stay awake for a while afterwards
+  /// and take the next shards' time.
+  func together<R>(_ body: () throws -> R) rethrows -> R {
+    guard count > 1, computeThreads == 1 else { return try ComputeThreads.with(count * computeThreads, body) }
+    return try ComputeThreads.with(count, team: { pieces, piece in _ = self.map(pieces, piece) }, body)
   }
 }
 

@@ -10,6 +10,8 @@ struct StepBuckets: Sendable {
   let ranges: [Range<Int>]
   /// The bucket of each parameter.
   let ofSlot: [Int]
+  /// Where each parameter lies in the vector.
+  let slots: [Range<Int>]
 
   /// Buckets of a vector whose parameters lie at `slots`, one behind the other from 0.
   init(slots: [Range<Int>], count: Int) {
@@ -26,8 +28,11 @@ struct StepBuckets: Sendable {
       }
     }
     ranges.append(end..<count)
-    (self.ranges, self.ofSlot) = (ranges, ofSlot)
+    (self.ranges, self.ofSlot, self.slots) = (ranges, ofSlot, slots)
   }
+
+  /// The parameters of a bucket.
+  func slots(of bucket: Int) -> [Int] { slots.indices.filter { ofSlot[$0] == bucket } }
 
   /// The bucket of what lies behind the gradients.
   var last: Int { ranges.count - 1 }

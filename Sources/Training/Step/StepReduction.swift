@@ -52,6 +52,15 @@ final class StepReduction: @unchecked Sendable {
   ) {
     (self.buckets, self.gate, self.vectors, self.own) = (buckets, gate, vectors, own)
     (self.shards, self.isFixed, self.reducer, self.membership) = (shards, isFixed, reducer, membership)
+    // Of single shards, integers and other members everything leaves from the vector.
+    for node in nodes where !isFixed {
+      for shard in node.dropFirst() { vectors[shard - own.lowerBound].holdsTensors = true }
+    }
+  }
+
+  /// Own shards that are added up here before anybody else sees them.
+  private var nodes: [Range<Int>] {
+    isShared ? membership!.shape.nodes[membership!.rank] : own.isEmpty ? [] : [0..<shards]
   }
 
   private var isShared: Bool { (membership?.count ?? 1) > 1 }
@@ -60,7 +69,7 @@ final class StepReduction: @unchecked Sendable {
   func start() {
     guard isShared else { return }
     let thread = Thread { [self] in
-      do { try run() } catch { lock.withLock { failure = error } }
+      do { try run { count, piece in (0..<count).forEach(piece) } } catch { lock.withLock { failure = error } }
       finished.signal()
     }
     thread.name = "sums"
@@ -72,18 +81,20 @@ final class StepReduction: @unchecked Sendable {
   var hasFailed: Bool { lock.withLock { failure != nil } }
 
   /// Waits for the sums; they are in the first vector.
-  func finish() throws -> StepTimes {
-    if isShared { finished.wait() } else { try run() }
+  ///
+  /// - Parameter spread: calls its second argument for 0..<its first, on all threads, which nobody else uses now.
+  func finish(_ spread: (Int, (Int) -> Void) -> Void) throws -> StepTimes {
+    if isShared { finished.wait() } else { try run(spread) }
     if let failure = lock.withLock({ failure }) { throw failure }
     return times
   }
 
-  private func run() throws {
+  private func run(_ spread: (Int, (Int) -> Void) -> Void) throws {
     for bucket in buckets.ranges.indices {
       gate.wait(for: bucket)
       if isShared && bucket == max(0, buckets.last - 1) { try meet() }
       let start = now()
-      if isFixed && bucket < buckets.last { try addFixed(bucket) } else { try add(bucket) }
+      if isFixed && bucket < buckets.last { try addFixed(bucket) } else { try add(bucket, spread) }
       times.exchange += now() - start
     }
     if isShared { times.exposed = now() - readyAt }
@@ -112,22 +123,39 @@ final class StepReduction: @unchecked Sendable {
     vectors[vector].values.baseAddress! + buckets.ranges[bucket].lowerBound
   }
 
-  private func add(_ bucket: Int) throws {
+  private func add(_ bucket: Int, _ spread: (Int, (Int) -> Void) -> Void) throws {
     let count = buckets.ranges[bucket].count
     guard count > 0 else { return }
-    let nodes = isShared ? membership!.shape.nodes[membership!.rank] : [0..<shards]
     // A node's sum takes the place of its first shard.
-    for node in nodes where node.count > 1 {
-      let leaves = node.map { UnsafeRawPointer(place($0 - own.lowerBound, bucket)) }
-      sumHere(
-        .float32, GroupShape.additions(of: node), leaves, into: place(node.lowerBound - own.lowerBound, bucket),
-        count: count)
-    }
+    for node in nodes where node.count > 1 { addHere(bucket, node, spread) }
     guard isShared else { return }
     try reducer!.reduce(
       .float32, membership!.shape,
       own: nodes.map { UnsafeRawPointer(place($0.lowerBound - own.lowerBound, bucket)) }, into: place(0, bucket),
       count: count, owner: self)
+  }
+
+  /// Pieces that threads add up side by side.
+  private static let pieceCount = 1 << 17
+
+  /// Adds up a node's shards, parameter by parameter, as some of them still lie where backward left them.
+  private func addHere(_ bucket: Int, _ node: Range<Int>, _ spread: (Int, (Int) -> Void) -> Void) {
+    let parts =
+      bucket < buckets.last
+      ? buckets.slots(of: bucket).map { (slot: Optional($0), range: buckets.slots[$0]) }
+      : [(slot: nil, range: buckets.ranges[bucket])]
+    let pieces = parts.flatMap { part in
+      stride(from: 0, to: part.range.count, by: Self.pieceCount).map { (part: part, begin: $0) }
+    }
+    let additions = GroupShape.additions(of: node)
+    let shards = node.map { vectors[$0 - own.lowerBound] }
+    spread(pieces.count) { index in
+      let (part, begin) = pieces[index]
+      let leaves = shards.map { UnsafeRawPointer($0.place(part.slot, part.range.lowerBound) + begin) }
+      sumHere(
+        .float32, additions, leaves, into: shards[0].values.baseAddress! + part.range.lowerBound + begin,
+        count: min(Self.pieceCount, part.range.count - begin))
+    }
   }
 
   private func addFixed(_ bucket: Int) throws {

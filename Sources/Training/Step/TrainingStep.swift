@@ -81,7 +81,6 @@ public final class TrainingStep {
   private var membership: Membership?
   private let keepsStatistics: Bool
   private let precision: ComputePrecision
-  private let allThreads: Int
 
   /// The shards that this member computes.
   public var ownShards: Range<Int> { membership?.ownShards ?? 0..<settings.logicalShards }
@@ -103,9 +102,8 @@ public final class TrainingStep {
     (self.network, self.settings, self.loss, self.reducer) = (network, settings, loss, reducer)
     state = FlatState(store, ParameterGroups(settings, store, stages: stages))
     precision = settings.precision == .bf16 ? .bfloat16 : .float32
-    let sideBySide = max(1, min(threads, settings.logicalShards))
-    allThreads = sideBySide * settings.threadsPerShard
-    self.threads = ShardThreads(count: sideBySide, computeThreads: settings.threadsPerShard)
+    self.threads = ShardThreads(
+      count: max(1, min(threads, settings.logicalShards)), computeThreads: settings.threadsPerShard)
   }
 
   /// Computes this group's share from now on.
@@ -128,16 +126,20 @@ public final class TrainingStep {
       state.buckets, gate, vectors: vectors, own: own, shards: settings.logicalShards,
       isFixed: settings.reduce == .fixed16, reducer: reducer, membership: membership)
     reduction.start()
+    let factors = own.count > 1 ? PackedFactors() : nil
     let results = threads.map(own.count) { index in
-      compute(
-        batch.shards[index], of: batch, into: vectors[index], gate, reduction,
-        random: random.keyed("shard", own.lowerBound + index))
+      let work = {
+        self.compute(
+          batch.shards[index], of: batch, into: vectors[index], gate, reduction,
+          random: random.keyed("shard", own.lowerBound + index))
+      }
+      return factors.map { $0.shared(work) } ?? work()
     }
     let computed = now()
     let total = vectors[0]
-    var times = try reduction.finish()
     // Everything outside the shards gives the same bits for any number of threads.
-    let norm = ComputeThreads.with(allThreads) { state.gradientNorm(total) }
+    var times = try reduction.finish { _ = self.threads.map($0, $1) }
+    let norm = threads.together { state.gradientNorm(total) }
     let report = StepReport(loss: Double(total.loss), gradientNorm: norm, used: total.tally)
     guard report.loss.isFinite && report.gradientNorm.isFinite else {
       throw nonFinite(report, batch, results.flatMap(\.suspects), number)
@@ -149,7 +151,7 @@ public final class TrainingStep {
     let agreed = now()
     times.exposed += agreed - summed
     let scale = settings.clipNorm > 0 ? Clipping.scale(norm: norm, limit: settings.clipNorm) : 1
-    ComputeThreads.with(allThreads) { state.step(total, scale: scale, rate: rate) }
+    threads.together { state.step(total, scale: scale, rate: rate) }
     if let reports = results.lazy.map(\.statistics).first(where: { !$0.isEmpty }) {
       state.store.apply(state.combined(total, like: reports))
     }

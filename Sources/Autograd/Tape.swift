@@ -32,9 +32,15 @@ public final class Tape {
 
   /// Records `value` if any input is tracked; otherwise it is a constant.
   public static func record(_ value: Tensor, _ inputs: [Variable], pullback: @escaping Pullback) -> Variable {
+    record(value, inputs, again: nil, pullback: pullback)
+  }
+
+  static func record(
+    _ value: Tensor, _ inputs: [Variable], again: (() -> Tensor)?, pullback: @escaping Pullback
+  ) -> Variable {
     guard let tape = commonTape(inputs) else { return Variable(value) }
     tape.entries.append(.operation(inputs: inputs.map(\.index), pullback: pullback))
-    return Variable(value, tape, tape.entries.count - 1)
+    return Variable(value, tape, tape.entries.count - 1, again: again)
   }
 
   /// Records several values of one operation.
@@ -109,6 +115,6 @@ public final class Tape {
   }
 
   private static func accumulate(_ gradient: Tensor, _ sum: inout Tensor?) {
-    sum = sum.map { $0.combined(.add, gradient) } ?? gradient
+    if sum == nil { sum = gradient } else { sum!.add(gradient) }
   }
 }

@@ -5,15 +5,18 @@ public struct Variable {
   /// The tensor itself.
   public let value: Tensor
   let slot: (tape: Tape, index: Int)?
+  /// Makes `value` once more, the same bits, from what its operation keeps anyway: for those that would keep it for
+  /// backward. Nil where keeping it is cheaper.
+  let again: (() -> Tensor)?
 
   /// A constant: no gradient flows to it.
   public init(_ constant: Tensor) {
     value = constant
-    slot = nil
+    (slot, again) = (nil, nil)
   }
 
-  init(_ value: Tensor, _ tape: Tape, _ index: Int) {
-    self.value = value
+  init(_ value: Tensor, _ tape: Tape, _ index: Int, again: (() -> Tensor)? = nil) {
+    (self.value, self.again) = (value, again)
     slot = (tape, index)
   }
 

@@ -11,7 +11,12 @@ typedef struct {
   const float *centred;
   float *y, *dx, *partial, *centred_out;
   uint8_t *winner_out;
+  const uint16_t *halves;  // x - mean as bfloat16, in x's place
+  uint16_t *halves_out;
 } work;
+
+// Where x - mean comes from: x; x, rounded to bfloat16 (and kept, if anywhere); or what was kept.
+enum { of_floats, of_rounded, of_halves };
 
 // A block is about 64 KiB: its second pass finds it in the cache.
 static int64_t rows_a_block(int64_t channels) {
@@ -143,15 +148,59 @@ DK_INLINE void pass_activation(lanes *g, lanes *v, const dk_after_norm after) {
   }
 }
 
-// Calls `name(job, begin, end, after)` with what follows the norm as a constant.
-#define DK_DEFINE_BLOCKS(name)                                                     \
-  DK_CLONES static void name##_blocks(void *context, size_t begin, size_t end) {   \
-    const work *job = context;                                                     \
-    switch (job->after) {                                                          \
-      case dk_then_relu: name(job, begin, end, dk_then_relu); break;               \
-      case dk_then_silu: name(job, begin, end, dk_then_silu); break;               \
-      default: name(job, begin, end, dk_then_nothing); break;                      \
-    }                                                                              \
+typedef uint16_t half_lanes __attribute__((ext_vector_type(16)));
+typedef half_lanes loose_half_lanes __attribute__((aligned(2)));
+typedef uint32_t word_lanes __attribute__((ext_vector_type(16)));
+
+DK_INLINE void halves_load(lanes *v, const uint16_t *p, const int count) {
+  half_lanes halves = 0;
+  if (count == dk_lanes)
+    halves = *(const loose_half_lanes *)p;
+  else
+    memcpy(&halves, p, (size_t)count * sizeof *p);
+  *v = (lanes)(__builtin_convertvector(halves, word_lanes) << 16);
+}
+
+// Rounds to nearest, ties to even; NaN stays NaN.
+DK_INLINE void round_lanes(lanes *v) {
+  const word_lanes bits = (word_lanes)*v;
+  const word_lanes rounded = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000;
+  *v = *v == *v ? (lanes)rounded : *v;
+}
+
+// Of rounded numbers.
+DK_INLINE void halves_store(uint16_t *p, const lanes *v, const int count) {
+  const half_lanes halves = __builtin_convertvector((word_lanes)*v >> 16, half_lanes);
+  if (count == dk_lanes)
+    *(loose_half_lanes *)p = halves;
+  else
+    memcpy(p, &halves, (size_t)count * sizeof *p);
+}
+
+// x - mean of the channels from `at`.
+DK_INLINE void load_centred(
+  const work *job, int64_t at, const lanes *mean, lanes *v, const int source, const int count) {
+  if (source == of_halves) {
+    halves_load(v, job->halves + at, count);
+    return;
+  }
+  lanes_load(v, job->x + at, count);
+  *v -= *mean;
+  if (source == of_rounded) {
+    round_lanes(v);
+    if (job->halves_out) halves_store(job->halves_out + at, v, count);
+  }
+}
+
+// Calls `name(job, begin, end, after, source)` with what follows the norm and where numbers come from as constants.
+#define DK_DEFINE_SOURCE(name, source)                                                           \
+  DK_CLONES static void name##_##source(void *context, size_t begin, size_t end) {               \
+    const work *job = context;                                                                   \
+    switch (job->after) {                                                                        \
+      case dk_then_relu: name(job, begin, end, dk_then_relu, source); break;                     \
+      case dk_then_silu: name(job, begin, end, dk_then_silu, source); break;                     \
+      default: name(job, begin, end, dk_then_nothing, source); break;                            \
+    }                                                                                            \
   }
 
 // The rows of blocks `begin..<end`.
@@ -161,26 +210,28 @@ DK_INLINE void rows_of_blocks(const work *job, size_t begin, size_t end, int64_t
 }
 
 DK_INLINE void normalise(
-  const work *job, const float *x, float *y, int64_t c, const dk_after_norm after, const int count) {
-  lanes m, a, b, v, slope;
-  lanes_load(&m, job->mean + c, count);
+  const work *job, int64_t row, int64_t c, const dk_after_norm after, const int source, const int count) {
+  lanes m = 0, a, b, v, slope;
+  if (source != of_halves) lanes_load(&m, job->mean + c, count);
   lanes_load(&a, job->scale + c, count);
   lanes_load(&b, job->shift + c, count);
-  lanes_load(&v, x + c, count);
-  v = (v - m) * a + b;
+  load_centred(job, row + c, &m, &v, source, count);
+  v = v * a + b;
   if (after == dk_then_relu) v = rectified(v);
   if (after == dk_then_silu) silu_both(&v, &slope);
-  lanes_store(y + c, &v, count);
+  lanes_store(job->y + row + c, &v, count);
 }
 
-DK_INLINE void forward(const work *job, size_t begin, size_t end, const dk_after_norm after) {
+DK_INLINE void forward(const work *job, size_t begin, size_t end, const dk_after_norm after, const int source) {
   const int64_t C = job->channels;
   int64_t first, last;
   rows_of_blocks(job, begin, end, &first, &last);
   for (int64_t r = first; r < last; ++r)
-    DK_EACH_CHANNELS(C, normalise(job, job->x + r * C, job->y + r * C, c, after, count));
+    DK_EACH_CHANNELS(C, normalise(job, r * C, c, after, source, count));
 }
-DK_DEFINE_BLOCKS(forward)
+DK_DEFINE_SOURCE(forward, of_floats)
+DK_DEFINE_SOURCE(forward, of_rounded)
+DK_DEFINE_SOURCE(forward, of_halves)
 
 void dk_bn_forward(
   int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, dk_after_norm after,
@@ -189,23 +240,42 @@ void dk_bn_forward(
     .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .mean = mean,
     .scale = scale, .shift = shift, .y = y,
   };
-  run_blocks(&job, forward_blocks);
+  run_blocks(&job, forward_of_floats);
+}
+
+void dk_bn_forward_rounded(
+  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift,
+  dk_after_norm after, uint16_t *centred, float *y) {
+  work job = {
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .mean = mean,
+    .scale = scale, .shift = shift, .halves_out = centred, .y = y,
+  };
+  run_blocks(&job, forward_of_rounded);
+}
+
+void dk_bn_forward_again(
+  int64_t rows, int64_t channels, const uint16_t *centred, const float *scale, const float *shift, dk_after_norm after,
+  float *y) {
+  work job = {
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .halves = centred,
+    .scale = scale, .shift = shift, .y = y,
+  };
+  run_blocks(&job, forward_of_halves);
 }
 
 // Adds four rows' (or one row's) gradients, and these times what was normalised.
 DK_INLINE void add_gradients(
   const work *job, int64_t at, const int rows, int64_t c, float *sums, float *products, const dk_after_norm after,
-  const int count) {
-  lanes m, a, b, v, g, z, sum, product;
-  lanes_load(&m, job->mean + c, count);
+  const int source, const int count) {
+  lanes m = 0, a, b, v, g, z, sum, product;
+  if (source != of_halves) lanes_load(&m, job->mean + c, count);
   lanes_load(&a, job->scale + c, count);
   lanes_load(&b, job->shift + c, count);
   lanes_load(&sum, sums + c, count);
   lanes_load(&product, products + c, count);
   for (int j = 0; j < rows; ++j) {
-    lanes_load(&v, job->x + at + j * job->channels + c, count);
+    load_centred(job, at + j * job->channels + c, &m, &v, source, count);
     lanes_load(&g, job->dy + at + j * job->channels + c, count);
-    v -= m;
     z = v * a + b;
     pass_activation(&g, &z, after);
     sum += g;
@@ -215,7 +285,7 @@ DK_INLINE void add_gradients(
   lanes_store(products + c, &product, count);
 }
 
-DK_INLINE void sums(const work *job, size_t begin, size_t end, const dk_after_norm after) {
+DK_INLINE void sums(const work *job, size_t begin, size_t end, const dk_after_norm after, const int source) {
   const int64_t C = job->channels;
   for (int64_t block = (int64_t)begin; block < (int64_t)end; ++block) {
     int64_t first, last;
@@ -223,11 +293,13 @@ DK_INLINE void sums(const work *job, size_t begin, size_t end, const dk_after_no
     float *sum = job->partial + block * 2 * C, *centred = sum + C;
     memset(sum, 0, (size_t)(2 * C) * sizeof(float));
     int64_t r = first;
-    for (; r + 4 <= last && C <= most_together; r += 4) DK_EACH_CHANNELS(C, add_gradients(job, r * C, 4, c, sum, centred, after, count));
-    for (; r < last; ++r) DK_EACH_CHANNELS(C, add_gradients(job, r * C, 1, c, sum, centred, after, count));
+    for (; r + 4 <= last && C <= most_together; r += 4)
+      DK_EACH_CHANNELS(C, add_gradients(job, r * C, 4, c, sum, centred, after, source, count));
+    for (; r < last; ++r) DK_EACH_CHANNELS(C, add_gradients(job, r * C, 1, c, sum, centred, after, source, count));
   }
 }
-DK_DEFINE_BLOCKS(sums)
+DK_DEFINE_SOURCE(sums, of_floats)
+DK_DEFINE_SOURCE(sums, of_halves)
 
 // Blocks are joined in their order, in float64.
 static void join(const work *job, float *sum, float *sum_centred) {
@@ -244,50 +316,51 @@ static void join(const work *job, float *sum, float *sum_centred) {
 }
 
 void dk_bn_backward_sums(
-  int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, dk_after_norm after, float *sum, float *sum_centred) {
+  int64_t rows, int64_t channels, const float *x, const uint16_t *kept, const float *dy, const float *mean,
+  const float *scale, const float *shift, dk_after_norm after, float *sum, float *sum_centred) {
   work job = {
-    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .dy = dy,
-    .mean = mean, .scale = scale, .shift = shift,
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x,
+    .halves = kept, .dy = dy, .mean = mean, .scale = scale, .shift = shift,
   };
   job.partial = allocate(block_count(&job) * 2 * channels);
-  run_blocks(&job, sums_blocks);
+  run_blocks(&job, kept ? sums_of_halves : sums_of_floats);
   join(&job, sum, sum_centred);
   free(job.partial);
 }
 
-DK_INLINE void input_gradient(const work *job, int64_t at, int64_t c, const dk_after_norm after, const int count) {
-  lanes m, a, b, k, o, v, g, z;
-  lanes_load(&m, job->mean + c, count);
+DK_INLINE void input_gradient(
+  const work *job, int64_t at, int64_t c, const dk_after_norm after, const int source, const int count) {
+  lanes m = 0, a, b, k, o, v, g, z;
+  if (source != of_halves) lanes_load(&m, job->mean + c, count);
   lanes_load(&a, job->scale + c, count);
   lanes_load(&b, job->shift + c, count);
   lanes_load(&k, job->slope + c, count);
   lanes_load(&o, job->offset + c, count);
-  lanes_load(&v, job->x + at + c, count);
+  load_centred(job, at + c, &m, &v, source, count);
   lanes_load(&g, job->dy + at + c, count);
-  v -= m;
   z = v * a + b;
   pass_activation(&g, &z, after);
   g = a * g + (k * v + o);
   lanes_store(job->dx + at + c, &g, count);
 }
 
-DK_INLINE void input(const work *job, size_t begin, size_t end, const dk_after_norm after) {
+DK_INLINE void input(const work *job, size_t begin, size_t end, const dk_after_norm after, const int source) {
   const int64_t C = job->channels;
   int64_t first, last;
   rows_of_blocks(job, begin, end, &first, &last);
-  for (int64_t r = first; r < last; ++r) DK_EACH_CHANNELS(C, input_gradient(job, r * C, c, after, count));
+  for (int64_t r = first; r < last; ++r) DK_EACH_CHANNELS(C, input_gradient(job, r * C, c, after, source, count));
 }
-DK_DEFINE_BLOCKS(input)
+DK_DEFINE_SOURCE(input, of_floats)
+DK_DEFINE_SOURCE(input, of_halves)
 
 void dk_bn_backward_input(
-  int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx) {
+  int64_t rows, int64_t channels, const float *x, const uint16_t *kept, const float *dy, const float *mean,
+  const float *scale, const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx) {
   work job = {
-    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x, .dy = dy,
-    .mean = mean, .scale = scale, .shift = shift, .slope = slope, .offset = offset, .dx = dx,
+    .rows = rows, .channels = channels, .block_rows = rows_a_block(channels), .after = after, .x = x,
+    .halves = kept, .dy = dy, .mean = mean, .scale = scale, .shift = shift, .slope = slope, .offset = offset, .dx = dx,
   };
-  run_blocks(&job, input_blocks);
+  run_blocks(&job, kept ? input_of_halves : input_of_floats);
 }
 
 DK_INLINE void bytes_load(int_lanes *v, const uint8_t *p, const int count) {

@@ -4,8 +4,9 @@ internal import CKernels
 /// unless it says otherwise.
 ///
 /// With `bfloat16` both factors are rounded to 8 bits of mantissa where they are read; sums are float32, and so is
-/// everything that is stored: activations, weights, gradients, statistics of norms, softmax, losses, the optimizer. Only
-/// the hidden layer of `feedForward`, its slopes and its gradient are stored rounded, as products alone read them.
+/// everything that is stored: activations, weights, gradients, statistics of norms, softmax, losses, the optimizer. Stored
+/// rounded are the hidden layer of `feedForward`, its slopes and its gradient, as products alone read them, and what batch
+/// norms of large inputs keep for backward.
 public enum ComputePrecision: Sendable, Hashable {
   /// As they are.
   case float32

@@ -4,7 +4,7 @@ import Synchronization
 /// The bytes of one or more tensors, 64-byte aligned.
 ///
 /// `@unchecked Sendable`: bytes are written only while the tensor that owns them is being made, before anybody else can
-/// see them, and never again.
+/// see them, or by the only one who has them.
 public final class Storage: @unchecked Sendable {
   /// Where the bytes begin. Valid while the storage lives: use it only inside a `withExtendedLifetime` or through
   /// `Tensor`'s closures.
@@ -12,6 +12,9 @@ public final class Storage: @unchecked Sendable {
   /// How many bytes may be read.
   public let byteCount: Int
   private let owner: AnyObject?
+
+  /// Whether these bytes are from the pool, and nobody else's.
+  var isOwn: Bool { owner == nil }
 
   /// Fresh bytes with undefined content, from the pool.
   init(byteCount: Int) {

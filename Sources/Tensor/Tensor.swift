@@ -1,9 +1,11 @@
+internal import CKernels
+
 /// An n-dimensional array: an immutable value that threads may share.
 ///
 /// Views (slices, permutations, broadcasts) share storage; whoever needs adjacent elements calls `contiguous()`.
 public struct Tensor: Sendable {
   /// Where the bytes are.
-  public let storage: Storage
+  public private(set) var storage: Storage
   /// Where this tensor's elements are among them.
   public let layout: Layout
   /// What an element is.
@@ -81,6 +83,23 @@ extension Tensor {
   /// All the same value.
   public init(full value: Float, shape: [Int], format: MemoryFormat = .contiguous) {
     self.init(shape, format: format) { $0.update(repeating: value) }
+  }
+}
+
+// MARK: Changing a tensor
+
+extension Tensor {
+  /// Adds a tensor of the same shape: in this one's own memory where nobody else has it.
+  public mutating func add(_ other: Tensor) {
+    guard
+      shape == other.shape, dtype == .float32, other.dtype == .float32, layout.isDense,
+      layout.hasSameOrder(as: other.layout), storage.isOwn, isKnownUniquelyReferenced(&storage)
+    else {
+      self = combined(.add, other)
+      return
+    }
+    let sum = (storage.base + layout.offset * dtype.size).assumingMemoryBound(to: Float.self)
+    other.withFloats { if let start = $0.baseAddress { dk_accumulate(start, 1, sum, $0.count) } }
   }
 }
 

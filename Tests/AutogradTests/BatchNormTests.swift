@@ -1,7 +1,8 @@
-import Autograd
 import Tensor
 import TestSupport
 import Testing
+
+@testable import Autograd
 
 /// The fused forms against the plain ones, and gradients against finite differences.
 @Suite struct `batch norm` {
@@ -58,6 +59,55 @@ import Testing
     let far = batchNorm(Variable(x), weight: nil, bias: nil, eps: 1e-9).moments
     let near = batchNorm(Variable(exact), weight: nil, bias: nil, eps: 1e-9).moments
     expectClose(far.variance, near.variance, tolerance: 1e-4, "variance")
+  }
+
+  // 3e-3: x - mean is rounded to 8 bits. 3e-2: ReLU opens or shuts for numbers that near 0, each with its whole gradient.
+  @Test(
+    .enabled(if: ComputePrecision.hasBFloat16),
+    arguments: [
+      ([2, 17, 200, 160], AfterNorm.identity, 3e-3), ([2, 17, 200, 160], .silu, 3e-3),
+      ([2, 32, 8, 96, 96], .relu, 3e-2),
+    ])
+  func `of a large input in bfloat16 keeps its distances from the mean rounded`(
+    _ shape: [Int], _ after: AfterNorm, _ tolerance: Double
+  ) {
+    let C = shape[1]
+    let values = [testValues(shape).channelsLast(), testValues([C], 1), testValues([C], 2)]
+    let tape = Tape()
+    let (a, b) = (values.map(tape.leaf), values.map(tape.leaf))
+    func norm(_ v: [Variable]) -> Variable { batchNorm(v[0], weight: v[1], bias: v[2], eps: 1e-2, then: after).output }
+    let exact = norm(b)
+    let rounded = ComputePrecision.with(.bfloat16) { norm(a) }
+    expectClose(rounded.value, exact.value, tolerance: 3e-3, "output")
+    #expect(rounded.value.floats() != exact.value.floats())
+    // What is computed again in backward, and what is not recorded, has the same bits.
+    let constants = ComputePrecision.with(.bfloat16) { norm(values.map { Variable($0) }) }
+    #expect(constants.value.floats() == rounded.value.floats())
+    #expect((rounded.again != nil) == (after == .relu))
+    if let again = rounded.again { #expect(again().floats() == rounded.value.floats()) }
+    var gradients: [Int: Tensor] = [:]
+    let g = testValues(shape, 9).channelsLast()
+    tape.backward(from: [(rounded, g), (exact, g)]) { gradients[$0] = $1 }
+    for (x, y) in zip(a, b) {
+      expectClose(gradients[x.index!]!, gradients[y.index!]!, tolerance: tolerance, "gradient of \(x.shape)")
+    }
+  }
+
+  @Test(.enabled(if: ComputePrecision.hasBFloat16))
+  func `a convolution that makes its input again has the same gradients`() {
+    let x = testValues([2, 32, 8, 96, 96]).channelsLast()
+    let w = testValues([8, 32, 1, 1, 1], 1)
+    ComputePrecision.with(.bfloat16) {
+      let tape = Tape()
+      let (a, b, input) = (tape.leaf(w), tape.leaf(w), tape.leaf(x))
+      let norm = batchNorm(input, weight: nil, bias: nil, eps: 1e-5, then: .relu).output
+      let (again, kept) = (conv3d(norm, a), conv3d(Variable(norm.value), b))
+      let g = testValues(again.shape, 9).channelsLast()
+      var gradients: [Int: Tensor] = [:]
+      tape.backward(from: [(again, g), (kept, g)]) { gradients[$0] = $1 }
+      #expect(gradients[a.index!]!.floats() == gradients[b.index!]!.floats())
+      #expect(gradients[input.index!]!.isFinite)
+    }
   }
 
   @Test func `a broken input is seen in the output`() {

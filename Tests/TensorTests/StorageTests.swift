@@ -32,6 +32,25 @@ import Testing
     }
   }
 
+  @Test func `adding changes a tensor's own memory, and nobody else's`() {
+    let ones = Tensor(full: 1, shape: [3, 4])
+    var alone = Tensor(full: 2, shape: [3, 4])
+    let place = alone.withFloats { $0.baseAddress }
+    alone.add(ones)
+    #expect(alone.floats() == [Float](repeating: 3, count: 12))
+    #expect(alone.withFloats { $0.baseAddress } == place)
+    let other = alone
+    alone.add(ones)
+    #expect(alone.floats() == [Float](repeating: 4, count: 12) && other.floats() == [Float](repeating: 3, count: 12))
+    let row = other.sliced(axis: 0, 1..<2)
+    var view = row
+    view.add(Tensor(full: 5, shape: [1, 4]))
+    #expect(view.floats() == [8, 8, 8, 8] && row.floats() == [3, 3, 3, 3] && other.floats().allSatisfy { $0 == 3 })
+    var turned = Tensor(full: 1, shape: [2, 3, 4]).transposed(0, 2)
+    turned.add(Tensor(full: 2, shape: [4, 3, 2]))
+    #expect(turned.floats().allSatisfy { $0 == 3 })
+  }
+
   @Test(arguments: [([2, 16, 16, 16], 1), ([1, 33, 17, 5], 2), ([3, 100, 1, 31], 1), ([1, 40, 24, 24], 2)])
   func `changing the memory order there and back gives the same tensor`(_ shape: [Int], _ threads: Int) {
     let x = testValues(shape)

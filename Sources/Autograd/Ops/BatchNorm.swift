@@ -37,7 +37,8 @@ public struct BatchMoments: Sendable {
 ///
 /// - Shapes: `x [N, C, …]`, `weight bias [C]?` → x's, or pooled
 /// - Traps: with fewer than two values a channel.
-/// - Cost: reads x twice forward and twice backward (pooled: once); keeps x, and for a pool five bytes an output.
+/// - Cost: reads x twice forward and twice backward (pooled: once); keeps x, and for a pool five bytes an output. Of a
+///   large x, where products multiply bfloat16, x - mean is rounded to that and kept so.
 /// - Source: Ioffe and Szegedy 2015, arXiv:1502.03167.
 public func batchNorm(
   _ x: Variable, weight: Variable?, bias: Variable?, eps: Float, then after: AfterNorm = .identity
@@ -94,6 +95,25 @@ private struct Winners {
   let centred: Tensor
 }
 
+/// What backward reads: x, or x - mean as bfloat16.
+private struct Kept {
+  let tensor: Tensor
+
+  func withNumbers(_ body: (_ x: UnsafePointer<Float>?, _ centred: UnsafePointer<UInt16>?) -> Void) {
+    tensor.withBytes { bytes in
+      if tensor.dtype == .bfloat16 {
+        body(nil, bytes.assumingMemoryBound(to: UInt16.self).baseAddress)
+      } else {
+        body(bytes.assumingMemoryBound(to: Float.self).baseAddress, nil)
+      }
+    }
+  }
+}
+
+// Below this, x stays in a cache, or is little beside the rest. From the second on, ReLU's result is made again in
+// backward: a pass over memory for the convolution that follows, instead of two thirds of what the layer keeps.
+private let (leastRounded, leastAgain) = (1 << 20, 1 << 22)
+
 private func normalise(
   _ x: Variable, _ input: Tensor, _ weight: Variable?, _ bias: Variable?, _ norm: Normalisation, _ after: AfterNorm,
   throughStatistics: Bool
@@ -101,14 +121,23 @@ private func normalise(
   let C = input.shape[1]
   let needs = (x: x.needsGradient, w: weight?.needsGradient ?? false, b: bias?.needsGradient ?? false)
   let recording = needs.x || needs.w || needs.b
-  let (y, winners) = forward(input, norm, after, recording: recording)
+  // Recording or not: a block that is computed again in backward must see the same numbers.
+  let rounds =
+    throughStatistics && after != .reluMaxPool2 && ComputePrecision.current == .bfloat16 && input.count >= leastRounded
+  let (y, centred, winners) =
+    rounds
+    ? forwardRounded(input, norm, after, recording: recording) : forward(input, norm, after, recording: recording)
+  let kept = Kept(tensor: centred ?? input)
   let inputs = [x] + (weight.map { [$0] } ?? []) + (bias.map { [$0] } ?? [])
-  return Tape.record(y, inputs) { [hasWeight = weight != nil, hasBias = bias != nil] g in
+  let again = centred.flatMap { centred in
+    after == .relu && centred.count >= leastAgain ? { forwardAgain(centred, norm, after) } : nil
+  }
+  return Tape.record(y, inputs, again: again) { [hasWeight = weight != nil, hasBias = bias != nil] g in
     let g = g.channelsLast()
-    let (sum, centred) = sums(input, g, norm, after, winners)
+    let (sum, centred) = sums(kept, g, norm, after, winners)
     var gradients: [Tensor?] = [nil]
     if needs.x {
-      let count = Double(input.count / C)
+      let count = Double(kept.tensor.count / C)
       // Without the batch's statistics the norm is a fixed affine map: both terms vanish.
       let offset = zip(norm.scale, sum).map { throughStatistics ? Float(-Double($0) * Double($1) / count) : 0 }
       let slope = norm.scale.indices.map { c -> Float in
@@ -116,7 +145,7 @@ private func normalise(
         return throughStatistics
           ? Float(-Double(norm.scale[c]) * deviation * deviation * Double(centred[c]) / count) : 0
       }
-      gradients[0] = inputGradient(input, g, norm, after, winners, slope: slope, offset: offset)
+      gradients[0] = inputGradient(kept, g, norm, after, winners, slope: slope, offset: offset)
     }
     if hasWeight {
       gradients.append(needs.w ? Tensor(zip(centred, norm.inverseDeviation).map(*), shape: [C]) : nil)
@@ -126,9 +155,41 @@ private func normalise(
   }
 }
 
+private func forwardRounded(
+  _ input: Tensor, _ norm: Normalisation, _ after: AfterNorm, recording: Bool
+) -> (Tensor, centred: Tensor?, Winners?) {
+  let C = Int64(input.shape[1])
+  func run(_ centred: UnsafeMutablePointer<UInt16>?) -> Tensor {
+    Tensor(input.shape, format: .channelsLast) { y in
+      input.withFloats {
+        dk_bn_forward_rounded(
+          Int64($0.count) / C, C, $0.baseAddress, norm.mean, norm.scale, norm.shift, after.kernel, centred,
+          y.baseAddress)
+      }
+    }
+  }
+  guard recording else { return (run(nil), nil, nil) }
+  var y = input
+  let centred = Tensor(layout: Layout(input.shape, format: .channelsLast), dtype: .bfloat16) {
+    y = run($0.bindMemory(to: UInt16.self).baseAddress)
+  }
+  return (y, centred, nil)
+}
+
+private func forwardAgain(_ centred: Tensor, _ norm: Normalisation, _ after: AfterNorm) -> Tensor {
+  let C = Int64(centred.shape[1])
+  return Tensor(centred.shape, format: .channelsLast) { y in
+    centred.withBytes {
+      dk_bn_forward_again(
+        Int64(y.count) / C, C, $0.assumingMemoryBound(to: UInt16.self).baseAddress, norm.scale, norm.shift,
+        after.kernel, y.baseAddress)
+    }
+  }
+}
+
 private func forward(
   _ input: Tensor, _ norm: Normalisation, _ after: AfterNorm, recording: Bool
-) -> (Tensor, Winners?) {
+) -> (Tensor, centred: Tensor?, Winners?) {
   let shape = input.shape
   guard after == .reluMaxPool2 else {
     let y = Tensor(shape, format: .channelsLast) { y in
@@ -138,7 +199,7 @@ private func forward(
           after.kernel, y.baseAddress)
       }
     }
-    return (y, nil)
+    return (y, nil, nil)
   }
   precondition(shape.count == 4 && shape[2] > 1 && shape[3] > 1, "batchNorm: no 2x2 pool of input \(shape)")
   let layout = Layout([shape[0], shape[1], shape[2] / 2, shape[3] / 2], format: .channelsLast)
@@ -151,29 +212,28 @@ private func forward(
       }
     }
   }
-  guard recording else { return (pooled(nil, nil), nil) }
+  guard recording else { return (pooled(nil, nil), nil, nil) }
   var (y, centred) = (input, input)
   let place = Tensor(layout: layout, dtype: .uint8) { place in
     centred = Tensor(layout: layout) { centred in
       y = pooled(place.bindMemory(to: UInt8.self).baseAddress, centred.baseAddress)
     }
   }
-  return (y, Winners(place: place, centred: centred))
+  return (y, nil, Winners(place: place, centred: centred))
 }
 
 private func sums(
-  _ input: Tensor, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?
+  _ kept: Kept, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?
 ) -> (sum: [Float], centred: [Float]) {
-  let C = input.shape[1]
+  let C = g.shape[1]
   var sum = [Float](repeating: 0, count: C)
   var products = sum
   g.withFloats { g in
     let rows = Int64(g.count / C)
     guard let winners else {
-      return input.withFloats {
+      return kept.withNumbers {
         dk_bn_backward_sums(
-          rows, Int64(C), $0.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift, after.kernel,
-          &sum, &products)
+          rows, Int64(C), $0, $1, g.baseAddress, norm.mean, norm.scale, norm.shift, after.kernel, &sum, &products)
       }
     }
     winners.place.withBytes { place in
@@ -188,22 +248,22 @@ private func sums(
 }
 
 private func inputGradient(
-  _ input: Tensor, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?, slope: [Float],
+  _ kept: Kept, _ g: Tensor, _ norm: Normalisation, _ after: AfterNorm, _ winners: Winners?, slope: [Float],
   offset: [Float]
 ) -> Tensor {
-  let shape = input.shape
+  let shape = kept.tensor.shape
   let C = Int64(shape[1])
   return Tensor(shape, format: .channelsLast) { dx in
-    input.withFloats { x in
+    kept.withNumbers { x, centred in
       g.withFloats { g in
         guard let winners else {
           return dk_bn_backward_input(
-            Int64(x.count) / C, C, x.baseAddress, g.baseAddress, norm.mean, norm.scale, norm.shift,
-            after.kernel, slope, offset, dx.baseAddress)
+            Int64(dx.count) / C, C, x, centred, g.baseAddress, norm.mean, norm.scale, norm.shift, after.kernel, slope,
+            offset, dx.baseAddress)
         }
         winners.place.withBytes { place in
           dk_bn_pool_backward_input(
-            Int64(shape[0]), Int64(shape[2]), Int64(shape[3]), C, x.baseAddress, g.baseAddress,
+            Int64(shape[0]), Int64(shape[2]), Int64(shape[3]), C, x, g.baseAddress,
             place.assumingMemoryBound(to: UInt8.self).baseAddress, norm.mean, norm.scale, slope, offset,
             dx.baseAddress)
         }

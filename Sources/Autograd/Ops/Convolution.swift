@@ -8,7 +8,7 @@ import Tensor
 ///
 /// - Shapes: `x [N, in, spatial…]`, `w [out, in / groups, kernel…]`, `b [out]?` → `[N, out, spatial…]`
 /// - Traps: if channels, groups and sizes do not fit each other.
-/// - Cost: 2·out elements·kernel·in / groups flops; keeps x unless the weights are frozen.
+/// - Cost: 2·out elements·kernel·in / groups flops; keeps x unless the weights are frozen, or what makes it again.
 public func convolution(
   _ x: Variable, _ w: Variable, _ b: Variable? = nil, stride: PerAxis = 1, padding: PerAxis = 0,
   paddingAfter: PerAxis? = nil, dilation: PerAxis = 1, groups: Int = 1
@@ -37,13 +37,14 @@ public func convolution(
     }
   }
   let needs = (x: x.needsGradient, w: w.needsGradient, b: b?.needsGradient ?? false)
-  let kept = needs.w || needs.b ? input : nil  // a frozen layer need not remember what it saw
+  // A frozen layer need not remember what it saw.
+  let kept = needs.w || needs.b ? x.again ?? { input } : nil
   return Tape.record(y, [x, w] + (b.map { [$0] } ?? [])) { [shape, inputShape = input.shape, hasBias = b != nil] g in
     var shape = shape
     let g = g.channelsLast()
     let dx = needs.x ? inputGradient(&shape, weight, g, like: inputShape) : nil
     guard let kept else { return hasBias ? [dx, nil, nil] : [dx, nil] }
-    let (dw, db) = weightGradients(&shape, kept, g, like: weight, withBias: needs.b)
+    let (dw, db) = weightGradients(&shape, kept().channelsLast(), g, like: weight, withBias: needs.b)
     return hasBias ? [dx, needs.w ? dw : nil, db] : [dx, dw]
   }
 }

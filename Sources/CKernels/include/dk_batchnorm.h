@@ -15,15 +15,26 @@ void dk_bn_forward(
   int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift, dk_after_norm after,
   float *y);
 
-/// Sums over rows of g and of g (x - mean), g being dy times the slope of what follows.
-void dk_bn_backward_sums(
-  int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, dk_after_norm after, float *sum, float *sum_centred);
+/// The same of x - mean rounded to bfloat16; `centred` gets these numbers unless it is null, for backward.
+void dk_bn_forward_rounded(
+  int64_t rows, int64_t channels, const float *x, const float *mean, const float *scale, const float *shift,
+  dk_after_norm after, uint16_t *centred, float *y);
 
-/// dx = scale g + slope (x - mean) + offset.
+/// y once more, the same bits, from what `dk_bn_forward_rounded` kept.
+void dk_bn_forward_again(
+  int64_t rows, int64_t channels, const uint16_t *centred, const float *scale, const float *shift, dk_after_norm after,
+  float *y);
+
+/// Sums over rows of g and of g (x - mean), g being dy times the slope of what follows. Unless it is null, `kept` is read
+/// for x - mean, as `dk_bn_forward_rounded` left it, and x may be null.
+void dk_bn_backward_sums(
+  int64_t rows, int64_t channels, const float *x, const uint16_t *kept, const float *dy, const float *mean,
+  const float *scale, const float *shift, dk_after_norm after, float *sum, float *sum_centred);
+
+/// dx = scale g + slope (x - mean) + offset; `kept` as above.
 void dk_bn_backward_input(
-  int64_t rows, int64_t channels, const float *x, const float *dy, const float *mean, const float *scale,
-  const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx);
+  int64_t rows, int64_t channels, const float *x, const uint16_t *kept, const float *dy, const float *mean,
+  const float *scale, const float *shift, dk_after_norm after, const float *slope, const float *offset, float *dx);
 
 /// Batch norm, ReLU and max pool of 2x2 with stride 2 over [batch, height, width, channels]; an odd last row or column
 /// is left out. `winner` (0 to 3, row first; 4 where the ReLU is shut) and `centred` (x - mean of the winner) are what

@@ -77,6 +77,13 @@ public final class PeerSocket {
   /// The largest message that is taken: a frame and some room.
   public static let largestFrame = (1 << 20) + (64 << 10)
 
+  // Frames arrive in the C library's memory, which would go back to the system with almost every frame: then a tenth of an
+  // exchange was clearing new pages. A process keeps up to 64 MiB of what it has freed.
+  private static let keepsPages: Void = {
+    mallopt(M_MMAP_THRESHOLD, 4 << 20)
+    mallopt(M_TRIM_THRESHOLD, 64 << 20)
+  }()
+
   private let rank: Int
   private let members: [Member]
   private let secret: UInt64
@@ -95,6 +102,7 @@ public final class PeerSocket {
     (self.rank, self.members, self.secret, self.listener) = (rank, members, secret, listener)
     callers = Array(repeating: nil, count: members.count)
     routes = Array(repeating: nil, count: members.count)
+    Self.keepsPages
     listener.admit(Set(members.map(\.publicKey)))
     items = [zmq_pollitem_t(socket: listener.socket, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
     for other in 0..<rank {

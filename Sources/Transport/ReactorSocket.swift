@@ -57,7 +57,7 @@ final class ReactorSocket: @unchecked Sendable {
       if isRouter {
         if let gatekeeper = options.security.gatekeeper {
           Authentication.begin(gatekeeper)
-          try SelfTest.run(on: socket, address: address, gatekeeper)
+          try SelfTest.run(on: socket, address: address, publicKey: gatekeeper.pair.publicKey)
         }
         monitor = try HandshakeMonitor(of: socket, address)
         try zmq("listening on", address) { zmq_bind(socket, address) }

@@ -6,14 +6,16 @@ import Glibc
 enum SelfTest {
   /// Listens for a moment on a local socket, knocks with a fresh key, and expects a refusal.
   ///
+  /// - Parameter publicKey: the socket's own.
   /// - Throws: one sentence if the stranger was let in, or was not refused within two seconds.
-  static func run(on socket: UnsafeMutableRawPointer, address: String, _ gatekeeper: any Gatekeeper) throws {
+  static func run(
+    on socket: UnsafeMutableRawPointer, address: String, publicKey: String, stranger: KeyPair = .make()
+  ) throws {
     let place = "ipc://@unmask-self-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
     try zmq("testing the keys of", address) { zmq_bind(socket, place) }
     defer { zmq_unbind(socket, place) }
-    let stranger = KeyFile(name: "self-test", pair: .make(), coordinator: gatekeeper.pair.publicKey)
     var options = SocketOptions()
-    options.security = .key(stranger)
+    options.security = .key(KeyFile(name: "self-test", pair: stranger, coordinator: publicKey))
     guard let caller = zmq_socket(ReactorSocket.context, ZMQ_DEALER) else {
       throw TransportError("testing the keys of", address, code: zmq_errno())
     }

@@ -19,7 +19,19 @@ public final class PeerListener: @unchecked Sendable {
   ///   - interface: the address of this machine that the others reach; see `LocalInterface`.
   ///   - isEncrypted: whether a key is made, and shown by everybody who connects.
   /// - Throws: `TransportError`.
-  public init(interface: String, isEncrypted: Bool) throws {
+  public convenience init(interface: String, isEncrypted: Bool) throws {
+    if isEncrypted { try Self.refusal.get() }
+    try self.init(at: interface, isEncrypted: isEncrypted)
+  }
+
+  /// Whether such a listener refuses who is no member, tried once a process before any address is given away.
+  private static let refusal = Result {
+    let listener = try PeerListener(at: "127.0.0.1", isEncrypted: true)
+    listener.keys?.expected.withLock { $0 = [KeyPair.make().publicKey] }
+    try SelfTest.run(on: listener.socket, address: listener.address, publicKey: listener.publicKey)
+  }
+
+  private init(at interface: String, isEncrypted: Bool) throws {
     let place = "tcp://\(interface):*"
     keys = isEncrypted ? PeerKeys() : nil
     guard let socket = zmq_socket(ReactorSocket.context, ZMQ_ROUTER) else {

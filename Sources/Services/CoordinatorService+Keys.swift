@@ -40,7 +40,12 @@ extension CoordinatorService {
         send(.operateReply(OperateReply(isAccepted: false, sentence: problem)), to: peer)
       }
       return false
-    default: return true
+    default:
+      guard let known = machine.name(ofWorker: packet.header.sender), !machine.isWorker(known, of: entry.name) else {
+        return true
+      }
+      sayOnce("a message in the name of worker \(known) is dropped: it came with the key \(entry.name)")
+      return false
     }
   }
 

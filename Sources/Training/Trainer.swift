@@ -90,12 +90,12 @@ public struct Trainer {
       try run.train()
       return try finish(data, network, store, run.state, to: output)
     case .logistic:
-      let start = Date.now
+      let start = ContinuousClock.now
       try onProgress(TrainingProgress(phase: "fit", epoch: 0, epochs: 0, step: 0, steps: 1))
       try fitLogistic(store, data)
       try onUse(EpochUse(epoch: 0, steps: 1, tally: data.tallyOfFit))
       var state = TrainerState(configuration: "", data: "")
-      state.seconds = Date.now.timeIntervalSince(start)
+      state.seconds = start.elapsed
       return try finish(data, network, store, state, to: output)
     }
   }

@@ -18,8 +18,8 @@ final class TrainingRun {
   private var best: [String: Tensor] = [:]
   private var average: WeightAverage?
   private(set) var state: TrainerState
-  private var resumed = Date.now
-  private var saved = Date.now
+  private var resumed = ContinuousClock.now  // no clock that somebody may set
+  private var saved = ContinuousClock.now
   private var stepsSinceSaved = 0
 
   private var settings: TrainSettings { trainer.job.settings }
@@ -56,7 +56,7 @@ final class TrainingRun {
     for use in state.uses { try trainer.onUse(use) }
   }
 
-  private var seconds: Double { state.seconds + Date.now.timeIntervalSince(resumed) }
+  private var seconds: Double { state.seconds + resumed.elapsed }
 
   // MARK: The group
 
@@ -101,7 +101,7 @@ final class TrainingRun {
   // MARK: One epoch
 
   private func epoch() throws {
-    let began = Date.now
+    let began = ContinuousClock.now
     let epoch = state.epoch
     let plan = data.epoch(epoch)
     let first = state.step
@@ -132,7 +132,7 @@ final class TrainingRun {
     // The average takes the weights' place while it is validated, and is what a best epoch keeps.
     let (current, judged) = (store.trained, average?.state)
     if let judged { try store.load(trained: judged) }
-    let (waited, trained) = (batches.secondsWaited, Date.now.timeIntervalSince(began))
+    let (waited, trained) = (batches.secondsWaited, began.elapsed)
     if let text = TrainingAdvice.loading(waited: waited, of: trained) { trainer.note(.loading, text, once: true) }
     let validated = Result { try trainer.validate(data, network, crew, epoch: epoch + 1) }
     if judged != nil { try store.load(trained: current) }
@@ -185,12 +185,12 @@ final class TrainingRun {
 
   private var isCheckpointDue: Bool {
     if let steps = trainer.checkpointSteps, stepsSinceSaved >= steps { return true }
-    return Date.now.timeIntervalSince(saved) >= trainer.checkpointSeconds
+    return saved.elapsed >= trainer.checkpointSeconds
   }
 
   private func save() throws {
     try write(to: checkpoint)
-    (saved, stepsSinceSaved) = (Date.now, 0)
+    (saved, stepsSinceSaved) = (.now, 0)
     try trainer.onCheckpoint(checkpoint)
   }
 
@@ -237,4 +237,9 @@ final class TrainingRun {
       "model \(job.model): a step over \(job.settings.logicalShards) logical shards leaves \(least) views for one, and "
         + "\(job.architecture.name) needs \(needed); \(advice)")
   }
+}
+
+extension ContinuousClock.Instant {
+  /// Seconds since then, whatever is done to the time of day.
+  var elapsed: Double { (ContinuousClock.now - self) / .seconds(1) }
 }

@@ -33,11 +33,13 @@ public final class WorkerProcess: Sendable {
     self.cacheLimit = cacheLimit
     (self.coordinator, self.threads, self.data, self.weights) = (coordinator, threads, data, weights)
     self.security = security
+    // The host belongs to it: in containers every process may have the number 1.
+    let name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
     if case .key(let key) = security {
       // Names belong to keys: whoever holds one may only add to its name.
-      self.name = name == key.name ? key.name : "\(key.name)/\(name ?? "\(getpid())")"
+      self.name = name == key.name ? key.name : "\(key.name)/\(name)"
     } else {
-      self.name = name ?? "\(ProcessInfo.processInfo.hostName)-\(getpid())"
+      self.name = name
     }
     self.cache = cache ?? Self.defaultCache
   }

@@ -77,6 +77,14 @@ extension Experiment {
     if case .count(let count) = cluster.workersPerJob, !(1...64).contains(count) {
       throw fail("cluster.workers_per_job must be auto or 1 to 64")
     }
+    if case .count(let count) = cluster.workersPerJob,
+      let model = models.first(where: { $0.train.logicalShards < count })
+    {
+      throw fail(
+        "cluster.workers_per_job is \(count), but model \(model.name) has \(model.train.logicalShards) logical shards, and "
+          + "a worker of a group has at least one; write auto, or raise train.logical_shards (another contract: other bits)"
+      )
+    }
     guard cluster.route == "auto" || Route(name: cluster.route) != nil else {
       let names = Route.allCases.map(\.name).joined(separator: ", ")
       throw fail("cluster.route is \"\(cluster.route)\", but must be auto, \(names)")

@@ -37,7 +37,7 @@ public final class CoordinatorProcess: Sendable {
 
   /// Runs to the end; returns the comparison table, or nil when the run was stopped before its end.
   ///
-  /// - Throws: one sentence: what is wrong with data, folder or address, or which jobs failed.
+  /// - Throws: one sentence: what is wrong with data, folder or address; `RunEnded` when it was cancelled or jobs failed.
   public func run() throws -> String? {
     let inputs = try prepare()
     var options = ServiceOptions(version: programVersion, logger: logger)
@@ -70,13 +70,14 @@ public final class CoordinatorProcess: Sendable {
     ticker.activate()
     defer { ticker.cancel() }
     let outcome = try coordinator.serve()
+    guard !outcome.wasCancelled else { throw RunEnded(description: outcome.sentence) }
     guard !outcome.wasStopped else { return nil }
     guard outcome.isComplete else { throw failed(outcome, inputs, jobs: plan.jobs.count) }
     return String(decoding: try readFile(directory.appending(path: RunFiles.summary)), as: UTF8.self)
   }
 
   /// Reports what did end, and says what did not.
-  private func failed(_ outcome: RunOutcome, _ inputs: RunInputs, jobs: Int) -> RunFailed {
+  private func failed(_ outcome: RunOutcome, _ inputs: RunInputs, jobs: Int) -> RunEnded {
     var sentence = outcome.sentence
     do {
       let unfinished = RunReport.Unfinished(
@@ -86,7 +87,7 @@ public final class CoordinatorProcess: Sendable {
     } catch {
       logger.warning("there is no report of what did end: \(error)")
     }
-    return RunFailed(description: sentence + "; remove the cause, and the same command tries again what is not done")
+    return RunEnded(description: sentence + "; remove the cause, and the same command tries again what is not done")
   }
 
   /// The files of all usable samples, for workers that do not see them.
@@ -122,16 +123,12 @@ public final class CoordinatorProcess: Sendable {
     let experiment = try experiment.withWeightHashes().withDetectorHashes()
     let roots = try DataRoots(experiment.data)
     var dataset = try Dataset(joining: experiment.data.map { try Dataset(reading: $0) })
-    let lastShown = Mutex(ContinuousClock.now)
-    let (logger, all) = (logger, dataset.samples.count)
-    logger.info("scanning \(all) samples")
-    dataset = dataset.scanned(roots) { done, all in
-      let due = lastShown.withLock { last in
-        guard ContinuousClock.now - last > .seconds(5) else { return false }
-        last = .now
-        return true
-      }
-      if due { logger.info("scanned \(done) of \(all) samples") }
+    let seen = DataStamp(dataset, roots)
+    if seen == DataStamp(of: directory), let kept = try? SampleTable.read(directory.appending(path: RunFiles.samples)) {
+      logger.info("\(dataset.samples.count) samples, whose files are those that were scanned before")
+      dataset = kept
+    } else {
+      dataset = scanned(dataset, roots)
     }
     try dataset.requireTwoClasses()
     let modalities = try Set(experiment.models.map { try ModelRegistry.find($0.architecture).modality.rawValue })
@@ -142,7 +139,22 @@ public final class CoordinatorProcess: Sendable {
     for note in plan.notes(of: dataset) { logger.notice("\(note)") }
     let inputs = RunInputs(experiment: experiment, dataset: dataset, plan: plan)
     try write(inputs)
+    try seen.write(to: directory)
     return inputs
+  }
+
+  private func scanned(_ dataset: Dataset, _ roots: DataRoots) -> Dataset {
+    let lastShown = Mutex(ContinuousClock.now)
+    let logger = logger
+    logger.info("scanning \(dataset.samples.count) samples")
+    return dataset.scanned(roots) { done, all in
+      let due = lastShown.withLock { last in
+        guard ContinuousClock.now - last > .seconds(5) else { return false }
+        last = .now
+        return true
+      }
+      if due { logger.info("scanned \(done) of \(all) samples") }
+    }
   }
 
   private func write(_ inputs: RunInputs) throws {
@@ -184,5 +196,9 @@ public final class CoordinatorProcess: Sendable {
   }
 }
 
-/// A run that ended with failed jobs.
-struct RunFailed: Error, CustomStringConvertible { let description: String }
+/// A run that ended without being complete, cancelled or with failed jobs: as it is, it would end so again, and whoever
+/// starts programs anew should leave it alone.
+public struct RunEnded: Error, CustomStringConvertible {
+  /// One sentence.
+  public let description: String
+}

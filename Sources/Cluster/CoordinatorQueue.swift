@@ -40,8 +40,9 @@ public final class CoordinatorQueue: Sendable {
 
   /// Does all runs; `done` gets each one's comparison table.
   ///
-  /// - Returns: whether all were done; if not, somebody stopped or cancelled one.
-  /// - Throws: what was wrong with the only run, or with the last one that went wrong; the others were done all the same.
+  /// - Returns: whether all were done; if not, somebody stopped them, or took one out.
+  /// - Throws: what was wrong with the only run, or with the last one that went wrong or was cancelled; the others were done
+  ///   all the same.
   public func run(done: (_ table: String, Entry) -> Void) throws -> Bool {
     let logger = Logger(label: "coordinator", factory: LineLog.init(label:))
     var waiting = entries

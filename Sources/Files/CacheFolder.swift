@@ -255,6 +255,9 @@ public struct FileIdentity: Sendable, Equatable {
   /// Whether it is the same file of the same size; a cache's is touched at each use.
   public func isSame(as other: Self) -> Bool { (device, inode, size) == (other.device, other.inode, other.size) }
 
+  /// The same for the same file, and another one once its content was written; for files of notes.
+  public var text: String { "\(device) \(inode) \(size) \(seconds).\(nanoseconds)" }
+
   private init(_ facts: stat) {
     (device, inode, size) = (UInt(facts.st_dev), UInt(facts.st_ino), Int(facts.st_size))
     (links, seconds, nanoseconds) = (UInt(facts.st_nlink), facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec)

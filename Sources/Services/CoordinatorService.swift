@@ -255,8 +255,7 @@ public final class CoordinatorService: @unchecked Sendable {
       }
     return RunOutcome(
       isComplete: machine.ended == .complete, wasStopped: machine.ended == nil || machine.ended == .cancelled,
-      done: status.done, failures: failures,
-      sentence: sentence)
+      wasCancelled: machine.ended == .cancelled, done: status.done, failures: failures, sentence: sentence)
   }
 
   func say(_ line: String) {

@@ -68,6 +68,8 @@ public struct RunOutcome: Sendable, Equatable {
   public var isComplete: Bool
   /// Whether the coordinator was asked to stop before the end; the same command goes on from here.
   public var wasStopped: Bool
+  /// Whether somebody cancelled it: nothing should start it again by itself.
+  public var wasCancelled: Bool
   /// Jobs done, those of earlier starts included.
   public var done: Int
   /// What failed, in plan order.

@@ -30,8 +30,8 @@ struct Unmask: ParsableCommand {
       CommandGroup(name: "Know", subcommands: [ModelsCommand.self, BenchmarkCommand.self]),
     ])
 
-  /// Ends with 0 (done), 1 (failed; one sentence says what and what to do), 2 (bad usage), or 3 (a partial data set, of
-  /// `datasets verify`).
+  /// Ends with 0 (done), 1 (failed; one sentence says what and what to do), 2 (bad usage), 3 (a partial data set, of
+  /// `datasets verify`), or 4 (a run that was cancelled, or whose jobs failed: nothing should start it again by itself).
   static func main() {
     do {
       var command = try parseAsRoot()
@@ -40,6 +40,7 @@ struct Unmask: ParsableCommand {
       let code = exitCode(for: error)
       switch (error, code) {
       case (let error as ExperimentError, _): fail("\(error)", code: 2)
+      case (let error as RunEnded, _): fail("\(error)", code: 4)
       case (_, .success): exit(withError: error)  // help and version
       case (_, .validationFailure):
         FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))

@@ -20,7 +20,7 @@ import Wire
     try eventually { steps.load(ordering: .relaxed) > 12 }
     #expect(try client.operate(.cancel, "").contains("is cancelled with 0 of 3 jobs done"))
     let outcome = try run.value()
-    #expect(outcome.wasStopped && !outcome.isComplete)
+    #expect(outcome.wasStopped && outcome.wasCancelled && !outcome.isComplete)
     guard case .runEnded(false, let sentence) = try worker.value() else {
       Issue.record("the worker did not leave")
       return

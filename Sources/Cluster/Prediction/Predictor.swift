@@ -19,10 +19,13 @@ public protocol Predictor {
 public func predictor(at url: URL, fusion: String? = nil, detectors: [URL] = []) throws -> any Predictor {
   var isFolder: ObjCBool = false
   guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-    throw RunFailed(
+    throw PredictionFailed(
       description: "\(url.path): there is no such run or model; name a run directory or a .safetensors file")
   }
   return isFolder.boolValue
     ? try RunPredictor(url, decider: fusion, detectors: detectors)
     : try ModelPredictor(url, detectors: detectors)
 }
+
+/// Why nothing can be predicted.
+struct PredictionFailed: Error, CustomStringConvertible { let description: String }

@@ -20,7 +20,8 @@ struct RunPredictor: Predictor {
 
   init(_ run: URL, decider: String?, detectors: [URL]) throws {
     guard FileManager.default.fileExists(atPath: run.appending(path: RunFiles.summary).path) else {
-      throw RunFailed(description: "\(run.path): this is no finished run; finish it with the command that began it")
+      throw PredictionFailed(
+        description: "\(run.path): this is no finished run; finish it with the command that began it")
     }
     let inputs = try RunInputs(folder: run)
     (self.inputs, directory) = (inputs, run)
@@ -52,7 +53,8 @@ struct RunPredictor: Predictor {
     let names = inputs.experiment.fusion.map(\.name) + scorers.map(\.name)
     if let name {
       guard names.contains(name) else {
-        throw RunFailed(description: "the run has no fusion or model \"\(name)\"; \(suggestion(name, among: names))")
+        throw PredictionFailed(
+          description: "the run has no fusion or model \"\(name)\"; \(suggestion(name, among: names))")
       }
       return name
     }

@@ -41,7 +41,10 @@ public enum SampleTable {
   /// Writes `samples.csv`: all columns of a manifest, what the scan found, then the extra columns.
   ///
   /// - Throws: `FileProblem`.
-  public static func write(_ dataset: Dataset, to url: URL) throws {
+  public static func write(_ dataset: Dataset, to url: URL) throws { try writeAtomically(text(dataset), to: url) }
+
+  /// What `write` writes.
+  public static func text(_ dataset: Dataset) -> String {
     var file = CSVWriter(header: ManifestLayout.columns + scanned + dataset.extraColumns)
     for sample in dataset.samples {
       let manifest = [
@@ -57,7 +60,7 @@ public enum SampleTable {
       ]
       file.append(manifest + found + sample.extra)
     }
-    try writeAtomically(file.text, to: url)
+    return file.text
   }
 
   /// Reads `samples.csv` as `write` left it.

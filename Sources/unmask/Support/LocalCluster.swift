@@ -11,7 +11,7 @@ final class LocalCluster {
   private let threads: Int
   private let logs: URL
   private let socketFolder: URL
-  private var workers: [Process?]
+  private var workers: [ChildProcess?]
   private var restarts = 0
 
   init(coordinatorArguments: [String], workers: Int, threads: Int, logs: URL) throws {
@@ -42,77 +42,70 @@ final class LocalCluster {
     let coordinator = try start(["coordinator"] + coordinatorArguments + ["--listen", address], log: nil)
     for index in workers.indices { workers[index] = try startWorker(index) }
     var asked = false
-    while coordinator.isRunning {
+    while coordinator.ending == nil {
       usleep(100_000)
       if stopped.isSet && !asked {
         asked = true
         FileHandle.standardError.write(Data("unmask: stopping; the same command goes on from here\n".utf8))
-        ([coordinator] + workers.compactMap { $0 }).forEach { $0.terminate() }
+        ([coordinator] + workers.compactMap { $0 }).forEach { $0.send(SIGTERM) }
       }
       guard !asked else { continue }
       for (index, worker) in workers.enumerated() {
-        guard let worker, !worker.isRunning, coordinator.isRunning else { continue }
-        workers[index] = try revive(worker, index)
+        guard let ending = worker?.ending, coordinator.ending == nil else { continue }
+        workers[index] = try revive(ending, index)
       }
     }
     waitForWorkers()
-    if coordinator.terminationReason == .uncaughtSignal {
+    switch coordinator.ending {
+    case .signal:
       FileHandle.standardError.write(
         Data("unmask: the coordinator was killed; the same command goes on from its ledger\n".utf8))
       throw ExitCode(1)
+    case .exit(let status) where status != 0: throw ExitCode(status)
+    default: break
     }
-    guard coordinator.terminationStatus == 0 else { throw ExitCode(coordinator.terminationStatus) }
   }
 
   /// A worker that ended by itself has done its part; one that died is replaced, within reason.
-  private func revive(_ worker: Process, _ index: Int) throws -> Process? {
-    guard worker.terminationReason == .uncaughtSignal || worker.terminationStatus != 0 else { return nil }
+  private func revive(_ ending: ChildProcess.Ending, _ index: Int) throws -> ChildProcess? {
+    guard ending != .exit(0) else { return nil }
     restarts += 1
     guard restarts <= 100 else { return nil }
-    if worker.terminationReason == .uncaughtSignal {
+    if case .signal(let signal) = ending {
       let why =
-        worker.terminationStatus == SIGKILL
+        signal == SIGKILL
         ? "was killed (exit 137): out of memory, if the kernel's log says so; fewer threads or a smaller batch need less"
-        : "died of signal \(worker.terminationStatus)"
+        : "died of signal \(signal)"
       FileHandle.standardError.write(Data("unmask: worker-\(index + 1) \(why); it is started again\n".utf8))
     }
     usleep(300_000)
     return try startWorker(index)
   }
 
-  private func startWorker(_ index: Int) throws -> Process {
+  private func startWorker(_ index: Int) throws -> ChildProcess {
     let name = "worker-\(index + 1)"
     return try start(
       ["worker", "--coordinator", address, "--threads", "\(threads)", "--name", name],
       log: logs.appending(path: "\(name).log"))
   }
 
-  private func start(_ arguments: [String], log: URL?) throws -> Process {
-    let process = Process()
-    process.executableURL = program
-    process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
-    if let log {
-      if !FileManager.default.fileExists(atPath: log.path) { try writeAtomically("", to: log) }
-      let handle = try FileHandle(forWritingTo: log)
-      try handle.seekToEnd()
-      process.standardOutput = handle
-      process.standardError = handle
-    }
-    try process.run()
-    return process
+  private func start(_ arguments: [String], log: URL?) throws -> ChildProcess {
+    guard let log else { return try ChildProcess(program, arguments, output: nil) }
+    if !FileManager.default.fileExists(atPath: log.path) { try writeAtomically("", to: log) }
+    let handle = try FileHandle(forWritingTo: log)
+    try handle.seekToEnd()
+    return try ChildProcess(program, arguments, output: handle)
   }
 
   /// Workers leave by themselves when the run is complete. One that had not joined by then, as when there was nothing
   /// left to do, would wait for the coordinator to come back: it is asked to leave, and made to after 20 seconds.
   private func waitForWorkers() {
     let start = ContinuousClock.now
-    for (patience, signal) in [(1, SIGTERM), (20, SIGKILL)] {
+    for (patience, signal) in [(1, SIGTERM), (20, SIGKILL), (25, SIGKILL)] {
       for worker in workers.compactMap({ $0 }) {
-        while worker.isRunning && ContinuousClock.now < start + .seconds(patience) { usleep(20_000) }
-        if worker.isRunning { kill(worker.processIdentifier, signal) }
+        while worker.ending == nil && ContinuousClock.now < start + .seconds(patience) { usleep(20_000) }
+        worker.send(signal)
       }
     }
-    for worker in workers.compactMap({ $0 }) { worker.waitUntilExit() }
   }
 }

@@ -48,6 +48,7 @@ public struct PlainRun {
     init(directory: URL, scratch: URL) { (run, self.directory) = (directory, scratch) }
 
     func input(_ name: String) throws -> URL { run.appending(path: name) }
+    func localFile(of content: String) -> URL? { nil }
     func holds(_ content: String, at file: URL, isCached: Bool) {}
     func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin {
       throw ExperimentError(

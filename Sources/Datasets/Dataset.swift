@@ -155,6 +155,8 @@ public struct SampleKey: Hashable, Sendable {
 /// Where this machine has each data entry. The coordinator and every worker have their own.
 public struct DataRoots: Sendable {
   private var folders: [String: URL]
+  /// Files of one sample that are elsewhere, by their relative paths.
+  private var elsewhere: [String: URL] = [:]
 
   /// The places that the experiment names, each replaced by `overrides[name]` where given. A path may be a manifest
   /// file (its folder counts) or a folder.
@@ -199,8 +201,16 @@ public struct DataRoots: Sendable {
     sample.path(for: modality).map { url(sample, $0) }
   }
 
+  /// The same for one sample, of which some files are elsewhere: these, by their relative paths.
+  public func replacing(_ files: [String: URL]) -> DataRoots {
+    var roots = self
+    roots.elsewhere = files
+    return roots
+  }
+
   /// The place of one of a sample's relative paths.
   public func url(_ sample: Sample, _ path: String) -> URL {
-    folder(of: sample.root).appendingPathComponent(path, isDirectory: false)
+    if let url = elsewhere[path] { return url }
+    return folder(of: sample.root).appendingPathComponent(path, isDirectory: false)
   }
 }

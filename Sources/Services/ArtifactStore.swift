@@ -17,8 +17,8 @@ final class ArtifactStore {
   private var uploads: [UploadKey: Upload] = [:]
   /// Where the content is of every file of the run that may be asked for.
   private var known: [String: URL] = [:]
-  /// The files outside the run directory that may be asked for too, as they were when the run began.
-  private var offered: [String: (path: String, identity: FileIdentity?)] = [:]
+  /// The files outside the run directory that may be asked for too.
+  let offered: OfferedFiles
 
   struct UploadKey: Hashable {
     let worker: UInt64
@@ -56,8 +56,8 @@ final class ArtifactStore {
     }
   }
 
-  init(directory: URL, limit: Int) throws {
-    (self.directory, self.limit) = (directory, limit)
+  init(directory: URL, limit: Int, offered: OfferedFiles = OfferedFiles()) throws {
+    (self.directory, self.limit, self.offered) = (directory, limit, offered)
     try makeFolder(state.appendingPathComponent("staged"))
     try makeFolder(state.appendingPathComponent("checkpoints"))
   }
@@ -89,34 +89,17 @@ final class ArtifactStore {
     return (try? sha256(of: url)) == artifact.sha256
   }
 
-  /// Lets a file outside the run directory be asked for by its content.
-  func offer(_ file: RunPlan.OfferedFile) {
-    let path = file.file.path
-    offered[file.sha256] = (path, FileIdentity(path: path))
-  }
-
-  /// Whether a content is that of a file outside the run directory that may be asked for.
-  func isOffered(_ content: String) -> Bool { offered[content] != nil }
-
-  /// The path of an offered file that is not there any more as it was; nil if it is.
-  func lost(_ content: String) -> String? {
-    guard let offer = offered[content], offer.identity == nil || FileIdentity(path: offer.path) != offer.identity else {
-      return nil
-    }
-    return offer.path
-  }
-
   /// The bytes of a file that a worker wants, or why it cannot have them. Only the content counts: no name that a worker
   /// says becomes a path.
   func read(_ want: DownloadWant) -> Result<[UInt8], ServiceError> {
-    let offer = offered[want.artifact.sha256]
-    guard let path = known[want.artifact.sha256]?.path ?? offer?.path else {
+    let content = want.artifact.sha256
+    guard let path = known[content]?.path ?? offered.path(of: content) else {
       return .failure(ServiceError("this run has no \(want.artifact.name) with the content that was asked for"))
     }
     let handle = open(path, O_RDONLY | O_CLOEXEC)
     guard handle >= 0 else { return .failure(ServiceError("\(path) cannot be read by the coordinator")) }
     defer { close(handle) }
-    guard path != offer?.path || FileIdentity(handle) == offer?.identity else {
+    guard known[content] != nil || offered.isIntact(handle, content) else {
       return .failure(ServiceError("\(path) has changed since the coordinator started; restore it"))
     }
     var result = -1

@@ -16,6 +16,10 @@ final class ContentFetcher: Sendable {
   static let pieceBytes = 256 << 10
   /// How long a piece may take, in milliseconds.
   static let patience = 3_000
+  /// How long a handshake may take. The library forgets every other caller that it puts off until this time is up.
+  static let handshake: Int32 = 1_000
+  /// How long the coordinator's word about us may take to the other worker: usually, and at most.
+  static let head = (usual: 30, longest: 1_000)
   /// For how long a worker that could not be reached is not tried again.
   static let pause = 60_000
 
@@ -27,6 +31,9 @@ final class ContentFetcher: Sendable {
     /// Whether trying again soon is useless.
     var isLasting = false
   }
+
+  /// The other worker has not heard of us yet.
+  private struct Early: Error {}
 
   private struct State {
     var idle: [String: [Caller]] = [:]
@@ -99,7 +106,8 @@ final class ContentFetcher: Sendable {
     let handle = open(file.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard handle >= 0 else { throw FileProblem(path: file.path, reason: String(cString: strerror(errno))) }
     defer { close(handle) }
-    let transfer = UInt64.random(in: 1...UInt64.max)
+    var transfer = UInt64.random(in: 1...UInt64.max)
+    let start = monotonicMilliseconds()
     var (asked, received, sequence) = (0, 0, UInt64(0))
     var movedAt = monotonicMilliseconds()
     while received < content.size {
@@ -120,7 +128,16 @@ final class ContentFetcher: Sendable {
       }
       switch line.receive(timeout: 100) {
       case .message(let frames)?:
-        guard let bytes = try piece(frames, transfer, offset: received, of: content) else { continue }
+        let answer: [UInt8]?
+        do { answer = try piece(frames, transfer, offset: received, of: content) } catch is Early {
+          guard received == 0, monotonicMilliseconds() - start < Self.head.longest else {
+            throw Trouble(sentence: "it refused: \(ContentServer.unnamed)")
+          }
+          usleep(50_000)
+          (transfer, asked) = (UInt64.random(in: 1...UInt64.max), 0)
+          continue
+        }
+        guard let bytes = answer else { continue }
         try writePiece(bytes, to: handle, at: received, of: content.name, in: file.path)
         received += bytes.count
         movedAt = monotonicMilliseconds()
@@ -144,6 +161,7 @@ final class ContentFetcher: Sendable {
       return bytes
     case .downloadFailed(let failed):
       guard failed.transfer == transfer else { return nil }
+      if failed.reason == ContentServer.unnamed { throw Early() }
       throw Trouble(
         sentence: "it refused: \(failed.reason.prefix(200))",
         report: failed.reason.hasPrefix(Self.missing) ? .missing : nil)
@@ -164,7 +182,8 @@ final class ContentFetcher: Sendable {
     }
     if let known { return known }
     var options = SocketOptions()
-    (options.isBulk, options.highWater) = (true, 8)
+    (options.isBulk, options.highWater, options.handshake) = (true, 8, Self.handshake)
+    usleep(UInt32(Self.head.usual) * 1_000)
     if let door { options.security = .key(door.key(for: holder.key)) }
     do {
       return try Caller(to: holder.address, options: options)

@@ -15,6 +15,9 @@ final class ContentServer: Sendable {
   /// How many tickets are valid at once.
   static let ticketsLimit = 256
 
+  /// What whoever has no valid ticket hears.
+  static let unnamed = "the coordinator has not named this asker here"
+
   private struct Ticket: Sendable {
     let key: String
     let until: Int
@@ -42,6 +45,7 @@ final class ContentServer: Sendable {
     var options = SocketOptions()
     (options.isBulk, options.highWater) = (true, 8)
     options.largestFrame = 4_096  // questions only
+    options.handshake = ContentFetcher.handshake
     if let door { options.security = .door(door) }
     let made = try Responder(at: "tcp://\(interface):*", options: options) { [weak self] in self?.answer($0, key: $1) }
     responder.withLock { $0 = made }
@@ -116,7 +120,7 @@ final class ContentServer: Sendable {
     let now = monotonicMilliseconds()
     let refusal: String? = state.withLock { state in
       guard let ticket = state.tickets[want.ticket], ticket.key == key, ticket.until > now else {
-        return "the coordinator has not named this asker here"
+        return Self.unnamed
       }
       if now - ticket.usedAt > 1_000 {
         guard state.tickets.values.count(where: { now - $0.usedAt <= 1_000 }) < Self.askersLimit else {

@@ -144,6 +144,8 @@ extension CoordinatorService {
       guard let job = local?.job, machine.isCurrent(token, of: job.id) else { return }
       ledger.record(job: job.id, epoch: epoch, metrics: metrics.map { ($0.key, $0.value) })
     case .log(let job, let line): log(line, job: job, from: "coordinator")
+    case .download(let content, let file, let answer): download(content, to: file, answer)
+    case .holderFailed(let content, let holder): note(wrong: content, from: holder, to: "the coordinator")
     case .finished(let token, let outputs):
       if local?.token == token { local = nil }
       for artifact in outputs {

@@ -1,4 +1,5 @@
 import Coordination
+import Foundation
 import Logging
 import Transport
 import Wire
@@ -9,24 +10,30 @@ import Wire
 extension CoordinatorService {
   /// Notes what a worker has, of what the run offers.
   func note(_ held: ContentsHeld, _ peer: Peer) {
-    machine.noteHeld(held.contents.lazy.filter { [store] in store.isOffered($0) }, by: peer)
+    machine.noteHeld(held.contents.lazy.filter { [store] in store.offered.contains($0) }, by: peer)
   }
 
   /// A worker did not get a content from another one.
   func note(_ failed: HolderFailed, _ peer: Peer) {
-    guard store.isOffered(failed.content) else { return }
+    guard store.offered.contains(failed.content) else { return }
     machine.noteFailed(failed.content, holder: failed.holder)
     guard failed.trouble == .wrong, let name = machine.name(of: peer) else { return }
-    sayOnce("worker \(failed.holder) gave \(name) another content than \(failed.content): it is not asked for it again")
+    note(wrong: failed.content, from: failed.holder, to: name)
+  }
+
+  /// A worker gave somebody something else than the content.
+  func note(wrong content: String, from holder: String, to asker: String) {
+    machine.noteFailed(content, holder: holder)
+    sayOnce("worker \(holder) gave \(asker) another content than \(content): it is not asked for it again")
   }
 
   /// Answers a worker that wants a piece of a file.
   func download(_ want: DownloadWant, _ peer: Peer) {
     let content = want.artifact.sha256
-    if want.elsewhere, store.isOffered(content) {
+    if want.elsewhere, store.offered.contains(content) {
       let holders = named(machine.holders(of: content, for: peer), to: peer)
       if !holders.isEmpty {
-        if let path = store.lost(content) { sayLost(path, holders.map(\.name)) }
+        sayLost(content, holders.map(\.name))
         return send(.downloadElsewhere(DownloadElsewhere(transfer: want.transfer, holders: holders)), to: peer)
       }
     }
@@ -36,15 +43,19 @@ extension CoordinatorService {
       send(.downloadChunk(chunk), frames: [bytes], to: peer)
     case .failure(let error):
       let asker = machine.incarnation(of: peer)
-      guard store.isOffered(content), !relays.isFull(for: asker) else { return refuse(want, error.description, peer) }
+      guard store.offered.contains(content), !relays.isFull(for: asker) else {
+        return reply(.downloadFailed(DownloadFailed(transfer: want.transfer, reason: error.description)), to: asker)
+      }
       relay(
         ContentRelays.Relay(
           asker: asker, want: want, problem: error.description, asked: [asker], since: monotonicMilliseconds()))
     }
   }
 
-  private func refuse(_ want: DownloadWant, _ reason: String, _ peer: Peer) {
-    send(.downloadFailed(DownloadFailed(transfer: want.transfer, reason: reason)), to: peer)
+  /// Answers a worker, by its incarnation, if it is still there; 0 is a job in this process.
+  private func reply(_ message: Message, _ frames: [[UInt8]] = [], to asker: UInt64) {
+    guard asker != 0 else { return takeHere(message, frames) }
+    if let peer = machine.peer(ofWorker: asker) { send(message, frames: frames, to: peer) }
   }
 
   /// Whom a worker may ask, each told to let it in. With keys, nobody is named who has none.
@@ -69,10 +80,10 @@ extension CoordinatorService {
     var relay = relay
     let content = relay.want.artifact.sha256
     guard let holder = machine.relay(of: content, except: Set(relay.asked)) else {
-      if let peer = machine.peer(ofWorker: relay.asker) { refuse(relay.want, relay.problem, peer) }
-      return
+      let failed = DownloadFailed(transfer: relay.want.transfer, reason: relay.problem)
+      return reply(.downloadFailed(failed), to: relay.asker)
     }
-    if let path = store.lost(content) { sayLost(path, [holder.name]) }
+    sayLost(content, [holder.name])
     relay.asked.append(holder.id)
     relay.since = monotonicMilliseconds()
     let number = relays.add(relay)
@@ -89,10 +100,9 @@ extension CoordinatorService {
       sayOnce("worker \(machine.name(of: peer) ?? "?") sent another piece of a sample than was asked for")
       return self.relay(relay)
     }
-    guard let asker = machine.peer(ofWorker: relay.asker) else { return }
     let passed = DownloadChunk(
       transfer: relay.want.transfer, offset: chunk.offset, crc: chunk.crc, source: machine.name(of: peer) ?? "?")
-    send(.downloadChunk(passed), frames: [bytes], to: asker)
+    reply(.downloadChunk(passed), [bytes], to: relay.asker)
   }
 
   /// A worker does not have what another one wants.
@@ -100,6 +110,41 @@ extension CoordinatorService {
     guard let relay = relays.take(failed.transfer, from: machine.incarnation(of: peer)) else { return }
     machine.noteFailed(relay.want.artifact.sha256, holder: machine.name(of: peer) ?? "")
     self.relay(relay)
+  }
+
+  /// Fetches what the coordinator has lost for a job in this process.
+  func download(_ content: ArtifactReference, to file: URL, _ answer: Answer<DownloadEnd>) {
+    transfers += 1
+    guard
+      let download = DownloadExchange(content, token: 0, transfer: transfers, to: file, elsewhere: false, answer)
+    else { return answer.put(.failure(ServiceError("\(file.path) cannot be made"))) }
+    guard !download.isComplete else { return answer.put(.success(download.end)) }
+    downloads[transfers] = download
+    ask(download)
+  }
+
+  private func ask(_ download: DownloadExchange) {
+    for case .downloadWant(let want) in download.wants() {
+      let problem = "\(want.artifact.name) is not there any more, neither here nor at a worker"
+      relay(ContentRelays.Relay(asker: 0, want: want, problem: problem, asked: [0], since: monotonicMilliseconds()))
+    }
+  }
+
+  private func takeHere(_ message: Message, _ frames: [[UInt8]]) {
+    switch message {
+    case .downloadChunk(let chunk):
+      guard let download = downloads[chunk.transfer] else { return }
+      do { try download.take(chunk, frames[0]) } catch {
+        downloads[chunk.transfer] = nil
+        return download.answer.put(.failure(error))
+      }
+      guard download.isComplete else { return ask(download) }
+      downloads[chunk.transfer] = nil
+      download.answer.put(.success(download.end))
+    case .downloadFailed(let failed):
+      downloads.removeValue(forKey: failed.transfer)?.answer.put(.failure(ServiceError(failed.reason)))
+    default: break
+    }
   }
 
   /// Asks others for what has taken too long. Called every tick.
@@ -111,8 +156,10 @@ extension CoordinatorService {
   }
 
   /// Says that a file is gone: of the first ones each, then no more.
-  private func sayLost(_ path: String, _ holders: [String]) {
-    guard lost.count < 20, lost.insert(path).inserted else { return }
+  private func sayLost(_ content: String, _ holders: [String]) {
+    guard lost.count < 20, store.offered.isLost(content), let path = store.offered.path(of: content),
+      lost.insert(path).inserted
+    else { return }
     say(
       "\(path) is not there any more as it was when the run began: the run goes on with its content from "
         + "\(holders.count == 1 ? "worker" : "workers") \(holders.joined(separator: ", "))"

@@ -40,6 +40,9 @@ public final class CoordinatorService: @unchecked Sendable {
   var complaints: [[UInt8]: Int] = [:]
   /// Pieces of samples that are passed on from worker to worker.
   var relays = ContentRelays()
+  /// Those that are passed on to a job in this process.
+  var downloads: [UInt64: DownloadExchange] = [:]
+  var transfers: UInt64 = 0
   /// Samples' files that were found gone.
   var lost: Set<String> = []
   /// When what strangers may cause was last said.
@@ -59,6 +62,8 @@ public final class CoordinatorService: @unchecked Sendable {
     case progress(token: UInt64, JobProgress)
     case checkpoint(token: UInt64, URL, Mailbox<Result<Void, any Error>>)
     case metrics(token: UInt64, [String: Double], epoch: Int)
+    case download(ArtifactReference, to: URL, Answer<DownloadEnd>)
+    case holderFailed(content: String, holder: String)
     case log(job: String, String)
     case finished(token: UInt64, [ArtifactReference])
     case failed(token: UInt64, sentence: String)
@@ -83,7 +88,8 @@ public final class CoordinatorService: @unchecked Sendable {
     specs = Dictionary(uniqueKeysWithValues: plan.jobs.map { ($0.id, $0) })
     ledger = try Ledger(
       directory: directory, run: plan.name, experiment: plan.experimentHash, version: options.version)
-    store = try ArtifactStore(directory: directory, limit: options.artifactLimit)
+    store = try ArtifactStore(
+      directory: directory, limit: options.artifactLimit, offered: OfferedFiles(plan.offered))
     rounds = ReduceRounds(limit: options.reduceLimit)
     let shared = try plan.shared.map { file in
       let place = directory.appendingPathComponent(file.name)
@@ -92,7 +98,6 @@ public final class CoordinatorService: @unchecked Sendable {
     }
     ledger.keepShared(shared)
     for artifact in shared { store.register(artifact) }
-    for file in plan.offered { store.offer(file) }
 
     let contents = Self.check(try ledger.contents(), ledger, store, options)
     try ledger.commit()

@@ -27,6 +27,9 @@ public protocol JobContext: AnyObject, Sendable {
   ///
   /// - Throws: `JobCancelled`; `ServiceError` for content that is not offered, `FileProblem` if it cannot be written.
   func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin
+  /// The coordinator's own file with a content that the run offers, if it is there as it was when the coordinator started;
+  /// nil on a worker.
+  func localFile(of content: String) -> URL?
   /// Says that this process has a content that the run offers, in a file whose bytes were checked: other workers may have it
   /// from here as long as the file stays as it is.
   ///

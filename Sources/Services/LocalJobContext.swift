@@ -13,6 +13,7 @@ final class LocalJobContext: JobContext {
   let directory: URL
   private let inputs: [String: URL]
   private let latest: URL?
+  private let offered: OfferedFiles
   private let runDirectory: URL
   private let post: @Sendable (CoordinatorService.LocalEvent) -> Void
   private let state = Mutex(State())
@@ -26,6 +27,7 @@ final class LocalJobContext: JobContext {
     job = assign.job
     token = assign.token
     runDirectory = service.directory
+    offered = service.store.offered
     directory = service.directory.appendingPathComponent(".state/jobs/\(assign.token)")
     inputs = Dictionary(
       assign.inputs.map {
@@ -60,8 +62,28 @@ final class LocalJobContext: JobContext {
     return file
   }
 
+  func localFile(of content: String) -> URL? {
+    guard let path = offered.path(of: content), !offered.isLost(content) else { return nil }
+    return URL(filePath: path)
+  }
+
+  /// What this machine has lost, from a worker.
   func download(_ content: ArtifactReference, to file: URL) throws -> ContentOrigin {
-    preconditionFailure("job \(job.id) runs where the data is")
+    for _ in 0..<4 {
+      let answer = Answer<DownloadEnd>()
+      post(.download(content, to: file, answer))
+      guard case .complete(let sources) = try wait(answer), !sources.isEmpty else { return .coordinator }
+      if try sha256(of: file) == content.sha256 { return .worker }
+      for name in sources.sorted() { post(.holderFailed(content: content.sha256, holder: name)) }
+    }
+    throw ServiceError("\(content.name) arrived from workers with another content")
+  }
+
+  private func wait<Value: Sendable>(_ answer: Answer<Value>) throws -> Value {
+    while true {
+      if let result = answer.take(timeout: 200) { return try result.get() }
+      try check()
+    }
   }
 
   func holds(_ content: String, at file: URL, isCached: Bool) {}
@@ -75,10 +97,7 @@ final class LocalJobContext: JobContext {
     try check()
     let answer = Mailbox<Result<Void, any Error>>()
     post(.checkpoint(token: token, file, answer))
-    while true {
-      if let result = answer.take(timeout: 200) { return try result.get() }
-      try check()
-    }
+    try wait(answer)
   }
 
   func publish(_ file: URL, as name: String) throws {

@@ -178,6 +178,8 @@ final class WorkerJobContext: JobContext {
       .holderFailed(HolderFailed(content: content.sha256, holder: holder, trouble: trouble, sentence: sentence)))
   }
 
+  func localFile(of content: String) -> URL? { nil }
+
   func holds(_ content: String, at file: URL, isCached: Bool) {
     if shelf.put(content, at: file, isCached: isCached) { requests.put(.held(content)) }
   }

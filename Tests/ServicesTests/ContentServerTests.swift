@@ -119,10 +119,11 @@ import Wire
     defer { server.close() }
     var options = SocketOptions()
     options.security = .key(asker.key(for: own.publicKey))
+    options.handshake = ContentFetcher.handshake
     let caller = try Caller(to: server.address, options: options)
     #expect(answer(caller, want(content), within: 400) == nil)
     server.admit(PeerAdmitted(ticket: 7, key: asker.publicKey, validity: 60_000))
-    guard case .message(let frames)? = caller.receive(timeout: ContentFetcher.patience) else {
+    guard case .message(let frames)? = caller.receive(timeout: 20_000) else {
       Issue.record("it is not let in")
       return
     }

@@ -69,10 +69,9 @@ import Wire
   }
 
   @Test func `that have changed are refused, and no byte beyond their end is read`() throws {
-    let store = try ArtifactStore(directory: cluster.directory, limit: 1 << 20)
     let file = try offer(Array("a clip".utf8))
     defer { remove(file) }
-    store.offer(file)
+    let store = try ArtifactStore(directory: cluster.directory, limit: 1 << 20, offered: OfferedFiles([file]))
     func want(_ offset: Int, _ count: Int) -> Result<[UInt8], ServiceError> {
       store.read(
         DownloadWant(

@@ -55,7 +55,9 @@ final class CoordinatorJobs: JobRunner {
         metrics: ["audited_epochs": Double(audit.entries.reduce(0) { $0 + $1.epochs }), "wrong_epochs": Double(wrong)],
         epoch: 0)
     }
-    let table = try RunMerge(inputs: inputs, directory: directory).run(audit)
+    var merge = RunMerge(inputs: inputs, directory: directory)
+    if hasLedger { merge.lending = SampleLending(context: context) }
+    let table = try merge.run(audit)
     let file = context.directory.appending(path: "summary.txt")
     try writeAtomically(table, to: file)
     try context.publish(file, as: RunFiles.summary)

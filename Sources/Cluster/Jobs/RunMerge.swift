@@ -13,6 +13,8 @@ struct RunMerge {
   let directory: URL
   /// What a run that has not come to its end lacks; nil for a whole one, where every file must be there.
   var unfinished: RunReport.Unfinished?
+  /// Brings samples' files that are gone from this machine; nil where there is no run from which they could come.
+  var lending: SampleLending?
 
   /// Writes everything, and returns the comparison table for the terminal.
   ///
@@ -130,13 +132,18 @@ struct RunMerge {
     return report
   }
 
+  /// Where the data lies; with somebody to bring what is gone, even if all of it is.
+  private func roots() throws -> DataRoots { try DataRoots(inputs.experiment.data, mayLack: lending != nil) }
+
   /// Shortcuts. Of an unfinished run the data may be elsewhere: then there are none.
   private func probes() throws -> [RunReport.Probe] {
     let dataset = inputs.dataset
     let audit: ShortcutAudit
-    do { audit = try ShortcutAudit(dataset, DataRoots(inputs.experiment.data)) } catch  where unfinished != nil {
-      return []
-    }
+    do {
+      audit = try ShortcutAudit(dataset, roots()) { sample, roots, look in
+        if let lending { lending.lend(sample, roots, look) } else { look(roots) }
+      }
+    } catch  where unfinished != nil { return [] }
     return ShortcutProbe.Quantity.allCases.compactMap { quantity in
       audit.values[quantity].map { values in
         .init(
@@ -148,12 +155,14 @@ struct RunMerge {
 
   /// Pictures of the failure cases, under `Figures/cases`. Where the data is not on this machine there are none.
   private func previews(_ cases: [FailureCase]) throws -> [RunReport.Preview] {
-    guard let roots = try? DataRoots(inputs.experiment.data) else { return [] }
+    guard let roots = try? roots() else { return [] }
     let wanted = Set(cases.map(\.sample))
     return try inputs.dataset.samples.filter {
       wanted.contains(SampleID(dataset: $0.dataset, sample: $0.id)) && $0.problem == nil
     }.enumerated().map { number, sample in
-      let preview = SamplePreview(sample, roots)
+      var found: SamplePreview?
+      if let lending { lending.lend(sample, roots) { found = SamplePreview(sample, $0) } }
+      let preview = found ?? SamplePreview(sample, roots)
       func keep(_ bytes: [UInt8]?, _ kind: String) throws -> String? {
         guard let bytes else { return nil }
         let path = "Figures/cases/\(number)-\(kind).png"

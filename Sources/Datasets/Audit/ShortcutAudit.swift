@@ -17,12 +17,15 @@ public struct ShortcutAudit: Sendable {
   ///
   /// - Parameters:
   ///   - limit: at most so many samples of each class, chosen by `seed`; nil for all.
+  ///   - lend: calls its last argument once with roots that have the sample's files for as long as that takes, where they
+  ///     may have to be brought from elsewhere; from any thread.
   ///   - progress: called now and then, from any thread.
   /// - Throws: `DatasetError` when there is only one class.
   /// - Cost: decodes the whole sound of each sample.
   public init(
     _ dataset: Dataset, _ roots: DataRoots, limit: Int? = nil, seed: UInt64 = 0,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount,
+    lend: @escaping @Sendable (Sample, DataRoots, (DataRoots) -> Void) -> Void = { $2($1) },
     progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
     try dataset.requireTwoClasses()
@@ -43,7 +46,8 @@ public struct ShortcutAudit: Sendable {
           return state.next
         }
         guard mine < chosen.count else { return }
-        let found = Self.measure(samples[chosen[mine]], roots)
+        var found = Result()
+        lend(samples[chosen[mine]], roots) { found = Self.measure(samples[chosen[mine]], $0) }
         let done = state.withLock { state in
           state.results[mine] = found
           state.done += 1

@@ -16,13 +16,18 @@ public final class DirectLink: Link {
   private let isStopped = Atomic(false)
   private var isGreeted = false
   private var number: UInt64 = 0
-  /// What came for vectors that are not begun here: others are at most one ahead.
+  /// What came for vectors that are not begun here. Who needs something of this member is at most one ahead; who brings
+  /// short vectors alone may be further.
   private var early: [PeerSocket.Arrival] = []
 
   /// Frames that may be on their way to one member without an answer.
   private static let window = 4
   /// Bytes of a vector that goes to everybody at once.
   private static let small = 16 << 10
+  /// Messages that are kept for later vectors than the next one; what comes beyond is lost, and the group forms anew.
+  private static let earlyLimit = 4_096
+  /// Milliseconds in which a connection must be made.
+  private static let connectPatience = 15_000
 
   /// Connects to the other members.
   ///
@@ -132,16 +137,17 @@ public final class DirectLink: Link {
     let waiting = early
     early = []
     for arrival in waiting { take(arrival, &exchange) }
-    var moved = monotonicMilliseconds()
+    let begun = monotonicMilliseconds()
+    var moved = begun
     var turns = 0
     if !isGreeted { isGreeted = socket.greet() }
     while true {
-      var isBusy = push(&exchange)
+      var isBusy = try push(&exchange)
       while let arrival = socket.receive() {
         take(arrival, &exchange)
         isBusy = true
       }
-      if isBusy { isBusy = push(&exchange) || isBusy }
+      if isBusy { _ = try push(&exchange) }
       if isOver(exchange) && exchange.sending.isOver { return }
       if isBusy {
         moved = monotonicMilliseconds()
@@ -156,6 +162,11 @@ public final class DirectLink: Link {
         socket.wait(isGreeted ? (isHeldUp(exchange) ? 1 : 20) : 5)
       }
       if !isGreeted, turns % 4 == 1 { isGreeted = socket.greet() }
+      if !isGreeted, let other = socket.unreached,
+        monotonicMilliseconds() - begun > min(patience, Self.connectPatience)
+      {
+        throw LinkProblem.unreachable(rank: other)
+      }
       if monotonicMilliseconds() - moved > patience { throw LinkProblem.late(rank: slowest(exchange)) }
     }
   }
@@ -176,7 +187,7 @@ public final class DirectLink: Link {
   }
 
   /// Sends what can be sent. Whether anything was.
-  private func push(_ exchange: inout Exchange) -> Bool {
+  private func push(_ exchange: inout Exchange) throws -> Bool {
     var isBusy = false
     // Frames in order, members in turn, each beginning with its neighbour, so that not all speak to one at a time.
     for step in 1..<max(2, members) where members > 1 {
@@ -185,7 +196,7 @@ public final class DirectLink: Link {
         let index = exchange.sent[other]
         let range = exchange.elements(index, of: exchange.parts[other])
         let size = exchange.kind.size
-        guard send(exchange, range, index, size, to: other) else { break }
+        guard try send(exchange, range, index, size, to: other) else { break }
         exchange.sent[other] += 1
         isBusy = true
       }
@@ -212,13 +223,20 @@ public final class DirectLink: Link {
     return isBusy
   }
 
-  private func send(_ exchange: Exchange, _ range: Range<Int>, _ index: Int, _ size: Int, to other: Int) -> Bool {
+  private func send(_ exchange: Exchange, _ range: Range<Int>, _ index: Int, _ size: Int, to other: Int) throws -> Bool
+  {
     for (node, vector) in exchange.own.enumerated() {
       let bytes = UnsafeRawBufferPointer(start: vector + range.lowerBound * size, count: range.count * size)
       let header = Header(vector: number, frame: index, node: node).bytes
       // Only the first can be refused for want of room: later ones wait for it, as a frame's nodes count as one.
+      var refusedAt: Int?
       while !socket.send(header, bytes, exchange.sending, to: other) {
-        if node == 0 || isStopped.load(ordering: .acquiring) { return false }
+        if node == 0 { return false }
+        if isStopped.load(ordering: .acquiring) { throw LinkProblem.stopped }
+        let now = monotonicMilliseconds()
+        // Its connection may be gone for good.
+        if now - (refusedAt ?? now) > patience { throw LinkProblem.late(rank: other) }
+        refusedAt = refusedAt ?? now
         socket.wait(1)
       }
     }
@@ -250,7 +268,10 @@ public final class DirectLink: Link {
   /// Takes what arrived; what does not fit is dropped: it is of an earlier group, or no member's.
   private func take(_ arrival: PeerSocket.Arrival, _ exchange: inout Exchange) {
     guard let header = Header(arrival.header) else { return }
-    if header.vector == number + 1 { return early.append(arrival) }
+    if header.vector > number {
+      if header.vector == number + 1 || early.count < Self.earlyLimit { early.append(arrival) }
+      return
+    }
     guard header.vector == number, header.frame >= 0 else { return }
     let (index, from) = (Int(header.frame), arrival.rank)
     let size = exchange.kind.size

@@ -9,6 +9,13 @@ public enum LinkProblem: Error, Sendable, Equatable, CustomStringConvertible {
   case dead(rank: Int)
   /// Another member has not moved for too long.
   case late(rank: Int)
+  /// No connection to another member can be made.
+  case unreachable(rank: Int)
+  /// The sum has not come, and it cannot be told here who is missing.
+  case incomplete
+
+  /// Whether the route cannot be used between these members, rather than that it broke.
+  public var isUnreachable: Bool { if case .unreachable = self { true } else { false } }
 
   /// One sentence.
   public var description: String {
@@ -16,6 +23,8 @@ public enum LinkProblem: Error, Sendable, Equatable, CustomStringConvertible {
     case .stopped: "the exchange was stopped"
     case .dead(let rank): "the process of member \(rank) has ended"
     case .late(let rank): "member \(rank) has not answered in time"
+    case .unreachable(let rank): "member \(rank) cannot be connected to"
+    case .incomplete: "the others' sums have not come in time"
     }
   }
 }

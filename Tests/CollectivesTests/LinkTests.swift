@@ -113,6 +113,30 @@ private func together<Value: Sendable>(
   }
 
   @Test(arguments: [Route.sharedMemory, .direct])
+  func `keep what a member says long before another one comes`(route: Route) throws {
+    // One member hands on a small state in many vectors, waits for nobody, and begins the next step.
+    nonisolated(unsafe) let links = try makeLinks(route, members: 2, patience: 3_000)
+    let (both, state) = (GroupShape(shards: 2, members: 2), GroupShape(from: 0, members: 2))
+    let results = try together(2) { rank in
+      let vectors = Vectors(1, 100) { _, index in Float(index + rank) }
+      let own = vectors.own.map { UnsafeRawPointer($0) }
+      // Both meet once, so that the connection is there.
+      try links[rank].reduce(.float32, both, own: own, into: vectors.out, count: 100, owner: vectors)
+      if rank == 1 { usleep(200_000) }
+      for number in 0..<8 {
+        if rank == 0 { vectors.own[0][0] = Float(number) }
+        try links[rank].reduce(
+          .float32, state, own: rank == 0 ? own : [], into: vectors.out, count: 100, owner: vectors)
+        guard vectors.out[0] == Float(number) else { return false }
+      }
+      vectors.own[0][0] = 3
+      try links[rank].reduce(.float32, both, own: own, into: vectors.out, count: 100, owner: vectors)
+      return vectors.out[0] == 6
+    }
+    #expect(try results.allSatisfy { try $0.get() })
+  }
+
+  @Test(arguments: [Route.sharedMemory, .direct])
   func `name the member that does not come, and can be stopped`(route: Route) throws {
     for isStopped in [false, true] {
       nonisolated(unsafe) let links = try makeLinks(route, members: 2, patience: isStopped ? 60_000 : 300)
@@ -135,6 +159,20 @@ private func together<Value: Sendable>(
       } throws: {
         $0 as? LinkProblem == (isStopped ? .stopped : .late(rank: 1))
       }
+    }
+  }
+
+  @Test func `say soon that a member cannot be connected to`() throws {
+    let listener = try PeerListener(interface: "127.0.0.1", isEncrypted: false)
+    // Nobody listens at the first one's address.
+    let nobody = try PeerListener(interface: "127.0.0.1", isEncrypted: false).address
+    let places = [nobody, listener.address].map { PeerSocket.Member(address: $0, publicKey: "") }
+    let link = try DirectLink(listener, rank: 1, members: places, secret: 42, patience: 400)
+    let vectors = Vectors(1, 10) { _, index in Float(index) }
+    #expect(throws: LinkProblem.unreachable(rank: 0)) {
+      try link.reduce(
+        .float32, GroupShape(shards: 2, members: 2), own: vectors.own.map { UnsafeRawPointer($0) },
+        into: vectors.out, count: 10, owner: vectors)
     }
   }
 

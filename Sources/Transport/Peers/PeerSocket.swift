@@ -91,6 +91,9 @@ public final class PeerSocket {
   private var callers: [UnsafeMutableRawPointer?]
   private var routes: [[UInt8]?]
   private var items: [zmq_pollitem_t] = []
+  /// A member that `greet` has found no connection to yet, of those that this one connects to.
+  public private(set) var unreached: Int?
+  private var reached: Set<Int> = []
 
   /// Connects to the others; messages can be sent as soon as they are there.
   ///
@@ -157,11 +160,13 @@ public final class PeerSocket {
   /// - Returns: whether all are connected; if not, call again.
   public func greet() -> Bool {
     var isComplete = true
+    unreached = nil
     for other in members.indices where other != rank {
       if other < rank {
         guard routes[other] == nil else { continue }
         // The answer says that the connection is whole; until then the greeting is repeated.
-        _ = send(Array("greeting".utf8), to: other)
+        if send(Array("greeting".utf8), to: other) { reached.insert(other) }
+        if !reached.contains(other), unreached == nil { unreached = other }
         isComplete = false
       } else if routes[other] == nil {
         isComplete = false

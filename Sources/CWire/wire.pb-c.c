@@ -3048,7 +3048,7 @@ const ProtobufCMessageDescriptor unmask__hello__descriptor =
   (ProtobufCMessageInit) unmask__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor unmask__welcome__field_descriptors[5] =
+static const ProtobufCFieldDescriptor unmask__welcome__field_descriptors[6] =
 {
   {
     "run",
@@ -3110,18 +3110,31 @@ static const ProtobufCFieldDescriptor unmask__welcome__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "patience_ms",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Unmask__Welcome, patience_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned unmask__welcome__field_indices_by_name[] = {
   1,   /* field[1] = experiment */
   2,   /* field[2] = heartbeat_ms */
   3,   /* field[3] = lease_ms */
+  5,   /* field[5] = patience_ms */
   0,   /* field[0] = run */
   4,   /* field[4] = shared */
 };
 static const ProtobufCIntRange unmask__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor unmask__welcome__descriptor =
 {
@@ -3131,7 +3144,7 @@ const ProtobufCMessageDescriptor unmask__welcome__descriptor =
   "Unmask__Welcome",
   "unmask",
   sizeof(Unmask__Welcome),
-  5,
+  6,
   unmask__welcome__field_descriptors,
   unmask__welcome__field_indices_by_name,
   1,  unmask__welcome__number_ranges,

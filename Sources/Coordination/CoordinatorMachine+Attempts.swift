@@ -60,6 +60,7 @@ extension CoordinatorMachine {
 
   /// A worker has said that it holds a lease no more.
   private mutating func drop(_ token: UInt64, by id: UInt64) {
+    workers[id]!.left[token] = true
     if workers[id]!.held.remove(token) != nil { reindex(id) }
   }
 

@@ -33,9 +33,9 @@ extension CoordinatorMachine {
       return decide(.send(peer, .cancel(Cancel(job: job, token: token, code: .fenced, reason: reason))), "")
     }
     switch message {
-    case .groupJoin(let join): perform(groups[token]!.join(id, join), token, now)
-    case .stepVote(let vote): perform(groups[token]!.vote(id, vote), token, now)
-    case .groupTrouble(let trouble): perform(groups[token]!.trouble(id, trouble), token, now)
+    case .groupJoin(let join): perform(take(token, now) { $0.join(id, join) }, token, now)
+    case .stepVote(let vote): perform(take(token, now) { $0.vote(id, vote) }, token, now)
+    case .groupTrouble(let trouble): perform(take(token, now) { $0.trouble(id, trouble) }, token, now)
     default: break
     }
   }
@@ -51,7 +51,9 @@ extension CoordinatorMachine {
       case .send(let member, let message):
         if let worker = workers[member] { decide(.send(worker.peer, message), "") }
       case .broken(let reason): lose(token, reason, now)
-      case .tooSlow(let member, let reason): loseMember(token, member, reason, now)
+      case .tooSlow(let member, let reason):
+        loseMember(token, member, reason, now)
+        workers[member]?.left[token] = nil  // the others would be as slow with it again: it stays away
       case .say(let sentence): decide(.say, sentence)
       }
     }
@@ -66,6 +68,9 @@ extension CoordinatorMachine {
       return lose(token, reason, now)
     }
     attempts[token]!.former.insert(id)
+    if let worker = workers[id] {
+      workers[id]!.left[token] = worker.left[token] == true || worker.held.contains(token)
+    }
     if let worker = workers[id] {
       let cancel = Cancel(job: attempt.job, token: token, code: .groupBroken, reason: reason)
       decide(.send(worker.peer, .cancel(cancel)), "")
@@ -100,9 +105,10 @@ extension CoordinatorMachine {
       leases[member.worker, default: []].insert(token)
       reindex(member.worker)
     }
-    watch(token)
+    watch(token, now)
     decide(.changeAttempt(token: token, members: members.map(\.worker)), reason)
-    perform(groups[token]!.change(to: groupMembers(of: attempts[token]!), reason), token, now)
+    let present = groupMembers(of: attempts[token]!)
+    perform(take(token, now) { $0.change(to: present, reason) }, token, now)
   }
 
   /// Idle workers join groups that lack members, if no job waits for them.

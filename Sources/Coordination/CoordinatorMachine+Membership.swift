@@ -75,14 +75,14 @@ extension CoordinatorMachine {
     workers[id] = WorkerRecord(
       id: id, order: before?.order ?? joined, hello: hello, peer: peer, lastHeard: now,
       lastSequence: header.sequence, isDraining: before?.isDraining ?? false, isSentAway: before?.isSentAway ?? false,
-      watchedAt: before?.watchedAt)
+      strays: before?.strays ?? [:], left: before?.left ?? [:], watchedAt: before?.watchedAt)
     peers[peer] = id
     if let before { names[before.hello.name] = nil }
     names[hello.name] = id
     watch(worker: id)
     let welcome = Welcome(
       run: configuration.run, experiment: configuration.experiment, heartbeat: configuration.heartbeat,
-      lease: configuration.lease, shared: configuration.shared)
+      lease: configuration.lease, patience: configuration.patience, shared: configuration.shared)
     decide(
       .send(peer, .welcome(welcome)),
       "worker \(hello.name) (\(hello.host), process \(hello.process), \(hello.slots) jobs side by side) "
@@ -95,6 +95,16 @@ extension CoordinatorMachine {
   private mutating func renew(_ id: UInt64, _ held: [HeldLease], _ now: Milliseconds) {
     let tokens = Set(held.map(\.token))
     if workers[id]!.held != tokens { workers[id]!.held = tokens }
+    noteStrays(id, held, now)
+    for (token, wasHeld) in workers[id]!.left {
+      if tokens.contains(token) {
+        workers[id]!.left[token] = true
+      } else if wasHeld || attempts[token] == nil {
+        // It has stopped: it may share that attempt again.
+        workers[id]!.left[token] = nil
+        attempts[token]?.former.remove(id)
+      }
+    }
     reindex(id)
     for lease in held {
       if let rank = attempts[lease.token]?.members.firstIndex(where: { $0.worker == id }),
@@ -102,9 +112,7 @@ extension CoordinatorMachine {
       {
         attempts[lease.token]!.members[rank].expires = now + configuration.lease
         if attempts[lease.token]!.members[rank].progress != lease.progress {
-          attempts[lease.token]!.members[rank].progress = lease.progress
-          attempts[lease.token]!.members[rank].movedAt = now
-          attempts[lease.token]!.saidStuck = false
+          noteMove(lease.token, rank, lease.progress, now)
           noteStep(lease.token, rank, lease.progress, now)
         }
       } else if jobs[lease.job]?.token != lease.token || jobs[lease.job]?.state != .done {
@@ -128,6 +136,7 @@ extension CoordinatorMachine {
     peers[worker.peer] = nil
     if names[worker.hello.name] == id { names[worker.hello.name] = nil }
     index.remove(id)
+    straying.remove(id)
     for family in paces.keys { paces[family]!.byWorker[id] = nil }
     decide(.say, "worker \(worker.hello.name) is gone: \(reason)")
     for token in (leases[id] ?? []).sorted() {
@@ -145,7 +154,7 @@ extension CoordinatorMachine {
       for rank in attempts[token]!.members.indices where attempts[token]!.members[rank].worker == id {
         attempts[token]!.members[rank].expires = min(attempts[token]!.members[rank].expires, soon)
       }
-      watch(token)
+      watch(token, now)
     }
   }
 

@@ -47,6 +47,10 @@ extension CoordinatorMachine {
   /// Whether a token is that of a running attempt of a job.
   public func isCurrent(_ token: UInt64, of job: String) -> Bool { attempts[token]?.job == job }
 
+  /// The view in which the members of an attempt's group exchange sums; nil while it forms, and for a job that nobody
+  /// may share.
+  public func view(of token: UInt64) -> Int? { groups[token]?.formedView }
+
   /// The peers of an attempt's members, by rank.
   public func peers(of token: UInt64) -> [Peer?] {
     attempts[token]?.members.map { workers[$0.worker]?.peer } ?? []
@@ -55,8 +59,7 @@ extension CoordinatorMachine {
   /// Notes how far a job in this process is.
   public mutating func noteProgress(_ token: UInt64, _ progress: JobProgress, now: Milliseconds) {
     guard attempts[token] != nil, attempts[token]!.members[0].progress != progress else { return }
-    attempts[token]!.members[0].progress = progress
-    attempts[token]!.members[0].movedAt = now
+    noteMove(token, 0, progress, now)
   }
 
   /// The incarnation of the worker behind a peer; 0 before it has joined.

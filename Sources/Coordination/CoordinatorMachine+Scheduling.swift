@@ -26,11 +26,11 @@ extension CoordinatorMachine {
   private mutating func choose(_ name: String, _ now: Milliseconds) -> [UInt64] {
     let job = jobs[name]!
     let patience = configuration.heartbeat * 5 / 2
-    // Retry elsewhere; on the same worker only if there is no other at all.
-    let isElsewherePossible = job.avoided.count { index.isLive($0) } < index.liveCount
+    // Retry elsewhere; on the same worker only if no other can do it at all.
+    let avoids = !job.avoided.isEmpty && isElsewherePossible(job, now)
     func candidates(_ count: Int) -> [UInt64] {
       index.free(count) {
-        now - workers[$0]!.lastHeard <= patience && !(isElsewherePossible && job.avoided.contains($0))
+        now - workers[$0]!.lastHeard <= patience && !(avoids && job.avoided.contains($0))
       }
     }
     // A job that is shared as it goes starts alone; `reshape` then says how many it is to go on with.
@@ -38,7 +38,7 @@ extension CoordinatorMachine {
     guard group > 1 else { return candidates(1) }
     // At the start of a run workers are still arriving; later the group is as large as the cluster allows.
     let isSettled = now - started >= configuration.groupPatience
-    let wanted = isSettled ? max(1, min(group, index.liveCount)) : group
+    let wanted = isSettled ? max(1, min(group, usableCount(now))) : group
     let found = candidates(wanted)
     if found.count == wanted || found.isEmpty { return found }
     let since = job.gatheringSince ?? now
@@ -64,7 +64,7 @@ extension CoordinatorMachine {
       reindex(id)
     }
     if members == [0] { here = token }
-    watch(token)
+    watch(token, now)
     openGroup(token)
     decide(.beginAttempt(job: name, token: token, members: members), "")
     for (rank, id) in members.enumerated() {

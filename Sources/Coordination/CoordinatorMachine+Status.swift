@@ -39,7 +39,8 @@ extension CoordinatorMachine {
     let mine = (leases[worker.id] ?? []).compactMap { attempts[$0]?.job }
     let silence = now - worker.lastHeard
     let state: WorkerState =
-      silence > 2 * configuration.heartbeat ? .silent : worker.isDraining ? .draining : mine.isEmpty ? .idle : .busy
+      silence > 2 * configuration.heartbeat
+      ? .silent : worker.isDraining ? .draining : mine.isEmpty && worker.strays.isEmpty ? .idle : .busy
     return WorkerStatus(
       name: short(worker.hello.name, 200), host: short(worker.hello.host, 200), process: worker.hello.process,
       slots: worker.hello.slots, state: state, silence: max(0, silence), jobs: Array(mine.sorted().prefix(4)))
@@ -69,31 +70,18 @@ extension CoordinatorMachine {
       if let since = job.gatheringSince {
         return "gathers a group of \(job.wanted ?? job.spec.groupSize) workers for \(now - since) ms"
       }
-      return "waits for a free worker"
+      let free = index.free(1) { !job.avoided.contains($0) }
+      guard free.isEmpty, index.hasFree else { return "waits for a free worker" }
+      let avoided = index.free(3) { _ in true }.map { workers[$0]!.hello.name }.joined(separator: ", ")
+      return "waits for another worker than \(avoided), where it failed or hung before"
     case .failed, .abandoned: return job.why
     case .running, .done: return ""
     }
   }
 
-  /// The member and the sentence about an attempt that has made no progress for too long, if it has not.
-  func stuck(_ attempt: AttemptRecord, _ now: Milliseconds) -> (rank: Int, sentence: String)? {
-    guard
-      let rank = attempt.members.indices.filter({
-        let member = attempt.members[$0]
-        return member.worker != 0 && !member.isFinished && now - member.movedAt >= configuration.stall
-      }).min(by: { attempt.members[$0].movedAt < attempt.members[$1].movedAt })
-    else { return nil }
-    let member = attempt.members[rank]
-    let worker = workers[member.worker]
-    let where_ =
-      worker.map { "worker \($0.hello.name) (\($0.hello.host), process \($0.hello.process))" } ?? "a lost worker"
-    let what =
-      member.progress.map { "phase \($0.phase), epoch \($0.epoch), step \($0.step)" } ?? "before its first step"
-    return (rank, "job \(attempt.job) on \(where_) has not moved for \((now - member.movedAt) / 1000) s: \(what)")
-  }
-
   private func stuckSentences(_ now: Milliseconds) -> [String] {
     var sentences = attempts.values.sorted { $0.token < $1.token }.compactMap { stuck($0, now)?.sentence }
+    sentences += hangSentences(now)
     for worker in index.all.map({ workers[$0]! }) where now - worker.lastHeard > 2 * configuration.heartbeat {
       sentences.append(
         "worker \(worker.hello.name) (\(worker.hello.host)) is silent for \((now - worker.lastHeard) / 1000) s")

@@ -51,28 +51,20 @@ extension CoordinatorMachine {
       return loseMember(
         token, attempt.members[rank].worker, "the lease of worker \(name) has run out", now)
     }
-    if let (rank, sentence) = stuck(attempt, now) {
-      if now - attempt.members[rank].movedAt >= configuration.stall * CoordinatorConfiguration.hangFactor {
-        // Its process may say for ever that it lives; whatever its thread does later is fenced.
-        jobs[attempt.job]!.avoided.insert(attempt.members[rank].worker)
-        return lose(token, "it is taken away, as \(sentence)", now)
-      }
-      if !attempt.saidStuck {
-        attempts[token]!.saidStuck = true
-        decide(.say, sentence)
-      }
-    }
-    watch(token)
+    lookForHang(token, now)
+    if attempts[token] != nil { watch(token, now) }
   }
 
   /// Looks at an attempt when the first of its leases runs out, or when a member has not moved for too long.
-  mutating func watch(_ token: UInt64) {
+  mutating func watch(_ token: UInt64, _ now: Milliseconds) {
     let attempt = attempts[token]!
     var due = Milliseconds.max
-    for member in attempt.members where member.worker != 0 && !member.isFinished {
-      due = min(due, member.expires + 1)
-      let patience = configuration.stall * (attempt.saidStuck ? CoordinatorConfiguration.hangFactor : 1)
-      due = min(due, member.movedAt + patience)
+    for member in attempt.members where !member.isFinished {
+      if member.worker != 0 { due = min(due, member.expires + 1) }
+      let isNamed = attempt.saidStuck.contains(member.worker)
+      let patience = configuration.stall * (isNamed ? CoordinatorConfiguration.hangFactor : 1)
+      // One that waits for another may have waited for longer: it is looked at again, but not all the time.
+      due = min(due, max(member.stillSince + patience, now + configuration.heartbeat))
     }
     guard due < attempt.watchedAt ?? .max else { return }
     attempts[token]!.watchedAt = due

@@ -28,6 +28,8 @@ public struct CoordinatorMachine: Sendable {
   var attempts: [UInt64: AttemptRecord] = [:]
   /// The attempts whose leases each worker has, by its incarnation; it may not be back yet after a restart.
   var leases: [UInt64: Set<UInt64>] = [:]
+  /// Workers that hold a lease which they have no more.
+  var straying: Set<UInt64> = []
   /// The groups of attempts that may be shared.
   var groups: [UInt64: GroupMachine] = [:]
   var lastToken: UInt64
@@ -120,7 +122,7 @@ public struct CoordinatorMachine: Sendable {
     for id in attempt.members { leases[id, default: []].insert(attempt.token) }
     jobs[attempt.job]!.token = attempt.token
     setState(attempt.job, .running, now)
-    watch(attempt.token)
+    watch(attempt.token, now)
     openGroup(attempt.token)
     decide(.say, "job \(attempt.job) may still be running: its workers have \(configuration.lease) ms to come back")
   }

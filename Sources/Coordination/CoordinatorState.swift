@@ -33,6 +33,10 @@ public struct CoordinatorConfiguration: Sendable {
   /// How the members of groups reach each other; nil chooses the fastest way that works.
   public var route: Route?
 
+  /// How long the members of a group wait for each other before they say so: by then it is known whom they wait for when
+  /// the job is called stuck.
+  var patience: Milliseconds { min(1 << 30, max(1, stall / 2)) }
+
   /// How many times `stall` a job may go without progress before another worker gets it.
   static let hangFactor = 5
 
@@ -115,6 +119,10 @@ struct WorkerRecord: Sendable {
   var isQuiet = false
   /// The leases that it last said it holds; those it was given are in `CoordinatorMachine.leases`.
   var held: Set<UInt64> = []
+  /// Leases that it last said it holds and has no more, by token.
+  var strays: [UInt64: CoordinatorMachine.Stray] = [:]
+  /// Attempts that it is no member of any more, until it has stopped; whether it was seen to hold their lease.
+  var left: [UInt64: Bool] = [:]
   /// When it is looked at next, if it is.
   var watchedAt: Milliseconds?
 
@@ -157,7 +165,12 @@ struct MemberRecord: Sendable {
   var expires: Milliseconds
   var progress: JobProgress?
   var movedAt: Milliseconds
+  /// Until when it was others that its group waited for.
+  var waitedUntil: Milliseconds = 0
   var isFinished = false
+
+  /// Since when it could have moved, and has not.
+  var stillSince: Milliseconds { max(movedAt, waitedUntil) }
 }
 
 /// A job given to a group of workers, under one fencing token.
@@ -168,7 +181,8 @@ struct AttemptRecord: Sendable {
   var members: [MemberRecord]
   /// What it published, while that is being written down.
   var outputs: [ArtifactReference] = []
-  var saidStuck = false
+  /// Members that were called stuck and have not moved since.
+  var saidStuck: Set<UInt64> = []
   /// When it is looked at next, if it is.
   var watchedAt: Milliseconds?
   /// How fast member 0 is, and how many steps there are in all.
@@ -179,6 +193,6 @@ struct AttemptRecord: Sendable {
   var reshapedAt: Milliseconds?
   /// Whether its result is being written down: who belongs to it does not matter any more.
   var isEnding = false
-  /// Workers that were members and are none any more.
+  /// Workers that were members, and may still be at it or were too slow: they do not come back.
   var former: Set<UInt64> = []
 }

@@ -55,7 +55,10 @@ public struct GroupMachine: Sendable {
   /// Steps of one view before shards are spread anew; longer each time, so that a group whose times vary comes to rest.
   private var patience = 10
   private var unusable: Set<Route> = []
+  /// How often each route failed without that steps were made over it.
   private var breaks: [Route: Int] = [:]
+  /// The route that failed last, and between whom: if all of them are there in the next view, it was the route.
+  private var suspect: (route: Route, members: [Member])?
   private var actions: [Action] = []
   /// The view that all have joined; nil while it forms.
   private var formed: GroupView?
@@ -75,6 +78,12 @@ public struct GroupMachine: Sendable {
 
   /// Whether it waits for members to join.
   public var isForming: Bool { formed == nil }
+
+  /// The view that all members have joined; nil while it forms.
+  public var formedView: Int? { formed?.view }
+
+  /// Whether a member has yet to say something before the group goes on: that it joins the view, or has a step's sums.
+  public func awaits(_ id: UInt64) -> Bool { formed == nil ? joins[id] == nil : votes[id] == nil }
 
   /// For people: the route and what limits it.
   public var description: String {
@@ -143,9 +152,7 @@ public struct GroupMachine: Sendable {
       return take()
     }
     guard !message.sentence.isEmpty else { return [] }  // it only tells a new coordinator of its view
-    breaks[route, default: 0] += 1
-    // One that broke may have broken with a member; the third time it is the route.
-    if message.isUnusable || breaks[route]! > 2 { unusable.insert(route) }
+    if message.isUnusable { unusable.insert(route) } else { suspect = (route, members) }
     regroup("worker \(members[rank].name): \(message.sentence)")
     return take()
   }
@@ -192,6 +199,7 @@ public struct GroupMachine: Sendable {
     }
     let lacking = joined.contains { reach($0) < steps }
     let places = joined.map(\.place)
+    judgeRoute()
     let secret = places.reduce(UInt64(view)) { ($0 ^ $1.nonce) &* 0x9E37_79B9_7F4A_7C15 }
     let (route, remark) = choose(places)
     let counts = split(first.shards)
@@ -213,6 +221,16 @@ public struct GroupMachine: Sendable {
     }
   }
 
+  /// A route that failed may have failed with a member. If all are still there, it counts; the third time the route is
+  /// left out.
+  private mutating func judgeRoute() {
+    guard let (route, former) = suspect else { return }
+    suspect = nil
+    guard former.allSatisfy(members.contains) else { return }
+    breaks[route, default: 0] += 1
+    if breaks[route]! > 2 { unusable.insert(route) }
+  }
+
   /// The fastest route that the members have in common, or the wanted one.
   private func choose(_ places: [GroupPlace]) -> (Route, remark: String) {
     func reason(against route: Route) -> String? {
@@ -221,14 +239,30 @@ public struct GroupMachine: Sendable {
       case .sharedMemory:
         return places[0].machine.isEmpty || places.contains { $0.machine != places[0].machine }
           ? "the members are not on one machine" : nil
-      case .direct: return places.contains { $0.address.isEmpty } ? "a member has no address" : nil
+      case .direct: return places.contains { $0.address.isEmpty } ? "a member has no address" : gap(between: places)
       case .coordinator: return nil
       }
     }
     let order = (wanted.map { [$0] } ?? []) + Route.allCases
     let route = order.first { reason(against: $0) == nil } ?? .coordinator
-    guard let wanted, wanted != route else { return (route, "") }
-    return (route, "\(wanted.name) was wanted, but \(reason(against: wanted) ?? "cannot be used")")
+    if let wanted, wanted != route {
+      return (route, "\(wanted.name) was wanted, but \(reason(against: wanted) ?? "cannot be used")")
+    }
+    guard wanted == nil, route == .coordinator, let reason = reason(against: .direct) else { return (route, "") }
+    return (route, "\(Route.direct.name) cannot be used: \(reason)")
+  }
+
+  /// Why not all of these can connect to each other: the loopback leads nowhere but to the own machine.
+  private func gap(between places: [GroupPlace]) -> String? {
+    guard let one = places.firstIndex(where: \.isOnLoopback) else { return nil }
+    let start = places[one].machine.prefix { $0 != " " }
+    guard
+      let other = places.firstIndex(where: { place in
+        !place.isOnLoopback || !start.isEmpty && !place.machine.isEmpty && place.machine.prefix { $0 != " " } != start
+      })
+    else { return nil }
+    return "\(members[one].name) reaches the coordinator by \(places[one].host), where \(members[other].name) cannot "
+      + "connect to it"
   }
 
   // MARK: - Steps
@@ -242,6 +276,7 @@ public struct GroupMachine: Sendable {
     steps += 1
     stepsInView += 1
     commit(steps - 1, to: members)
+    if stepsInView == 10 { breaks[formed!.route] = nil }
     // The first steps of a view find nothing in the caches.
     if stepsInView > 2 { notePaces() }
     votes = [:]
@@ -306,4 +341,15 @@ public struct GroupMachine: Sendable {
       actions.append(.send(member.id, .stepCommit(message)))
     }
   }
+}
+
+extension GroupPlace {
+  /// The host of its address.
+  var host: String {
+    let end = address.lastIndex(of: ":") ?? address.endIndex
+    return String(address[..<end].dropFirst("tcp://".count))
+  }
+
+  /// Whether only processes of the same machine can connect to it.
+  var isOnLoopback: Bool { host.hasPrefix("127.") || host == "[::1]" }
 }

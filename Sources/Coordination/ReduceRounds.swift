@@ -3,9 +3,8 @@ public import Wire
 
 /// Adds up what the members of groups send, piece by piece, in the fixed tree over shards. Pure: bytes in, bytes out.
 ///
-/// A round is one vector of one attempt. The one before is kept, so that a member whose result was lost can ask again; a
-/// member further behind than that contradicts the others, and the attempt must end. What belongs to an earlier view of
-/// the group counts for nothing.
+/// A round is one vector of one attempt. The one before is kept, so that a member whose result was lost can ask again.
+/// What is said of earlier ones, or belongs to an earlier view of the group, counts for nothing.
 public struct ReduceRounds: Sendable {
   /// Elements of one piece: at most one raw frame.
   public static let pieceElements = Packet.frameLimit / 4
@@ -70,14 +69,23 @@ public struct ReduceRounds: Sendable {
   /// - Units: `limit` is the largest vector, in bytes.
   public init(limit: Int) { self.limit = limit }
 
-  /// Takes a member's sums of one piece; `frames` are its nodes' elements, little-endian.
-  public mutating func add(_ message: ReduceSums, frames: [[UInt8]], rank: Int, members: Int) -> Outcome {
+  /// Takes a member's sums of one piece.
+  ///
+  /// - Parameters:
+  ///   - frames: its nodes' elements, little-endian.
+  ///   - rank: the member's number, and `members` how many there are, in this view.
+  ///   - view: the group's view; nil while it forms. Vectors are numbered from `view << 32` on: those of an earlier one
+  ///     count for nothing, as others had those numbers then.
+  public mutating func add(
+    _ message: ReduceSums, frames: [[UInt8]], rank: Int, members: Int, view: Int?
+  ) -> Outcome {
+    guard message.step >> 32 == view else { return .waits }
     if let problem = problem(with: message, frames) { return .broken(reason: problem) }
     let token = message.token
     if current[token]?.step != message.step {
       if let old = previous[token], old.step == message.step { return again(old, message) }
       if let now = current[token] {
-        guard message.step >> 32 >= now.step >> 32 else { return .waits }  // of an earlier view: nobody waits for it
+        guard message.step > now.step else { return .waits }  // said again: everybody has its sum, or nobody wants it
         guard now.isComplete || message.step >> 32 > now.step >> 32 else {
           return .broken(reason: "members are at vectors \(now.step) and \(message.step)")
         }

@@ -35,6 +35,7 @@ extension CoordinatorService {
       log("attempt \(token) goes to \(names.joined(separator: ", "))", job: job, from: "coordinator")
     case .changeAttempt(let token, let members):
       let names = machine.peers(of: token).map { $0.flatMap { machine.name(of: $0) } ?? "a worker that is away" }
+      rounds.forget(token)
       ledger.changeAttempt(token: token, members: members, names: names)
       if let job = jobs[token] {
         log("attempt \(token) is with \(names.joined(separator: ", "))", job: job, from: "coordinator")

@@ -157,7 +157,9 @@ extension CoordinatorService {
       let cancel = Cancel(job: sums.job, token: sums.token, code: .fenced, reason: denial.reason)
       send(.cancel(cancel), to: peer)
     case .success((let rank, let members)):
-      switch rounds.add(sums, frames: frames, rank: rank, members: members) {
+      switch rounds.add(
+        sums, frames: frames, rank: rank, members: members, view: machine.view(of: sums.token))
+      {
       case .waits: break
       case .complete(let pieces):
         for member in machine.peers(of: sums.token) {

@@ -89,7 +89,7 @@ final class GroupReducer: ShardReducer, @unchecked Sendable {
       if problem != .stopped {
         let sentence = "\(view?.route.name ?? "") does not go on: \(problem)"
         context.log(sentence)
-        report(isUnusable: false, sentence)
+        report(isUnusable: problem.isUnreachable, sentence)
       }
       throw GroupChanged()
     }
@@ -182,7 +182,7 @@ final class GroupReducer: ShardReducer, @unchecked Sendable {
           listener, rank: view.rank, members: places.map { .init(address: $0.address, publicKey: $0.key) },
           secret: view.secret, patience: patience)
       case .coordinator:
-        opened = CoordinatorLink(context, requests: requests, view: view.view, rank: view.rank)
+        opened = CoordinatorLink(context, requests: requests, view: view.view, rank: view.rank, patience: patience)
       }
       // The listener belongs to the link from now on, and the segments are mapped.
       let isCurrent = condition.withLock { () -> Bool in
@@ -207,7 +207,7 @@ final class GroupReducer: ShardReducer, @unchecked Sendable {
     let message = condition.withLock { machine.trouble(isUnusable: isUnusable, sentence, now: monotonicMilliseconds()) }
     if let message { send(message) }
     // Nothing more comes of this view, whoever noticed it first.
-    if message != nil, !isUnusable {
+    if message != nil {
       while (try? context.check(evenDraining: false)) != nil, condition.withLock({ machine.current != nil }) {
         condition.lock()
         _ = condition.wait(until: Date(timeIntervalSinceNow: 0.1))
@@ -239,13 +239,15 @@ final class CoordinatorLink: Link {
   private let context: WorkerJobContext
   private let requests: WorkerRequests
   private let rank: Int
+  private let patience: Int
   private var number: Int
   private let answers = NSLock()
   // Protected by `answers`.
   private var isStopped = false
 
-  init(_ context: WorkerJobContext, requests: WorkerRequests, view: Int, rank: Int) {
-    (self.context, self.requests, self.rank) = (context, requests, rank)
+  /// - Parameter patience: milliseconds without a piece of a sum before the others count as lost.
+  init(_ context: WorkerJobContext, requests: WorkerRequests, view: Int, rank: Int, patience: Int) {
+    (self.context, self.requests, self.rank, self.patience) = (context, requests, rank, patience)
     // Numbers of an earlier view are below all of this one, so that what is late is told.
     number = view << 32
   }
@@ -261,19 +263,24 @@ final class CoordinatorLink: Link {
       ReduceExchange.Contribution(
         node: node, bytes: [UInt8](UnsafeRawBufferPointer(start: vector, count: count * kind.size)))
     }
-    let answer = Answer<[UInt8]>()
+    let (answer, pulse) = (Answer<[UInt8]>(), Pulse())
     requests.put(
       .reduce(
         job: context.assign.job.id, token: context.assign.token, step: number, kind: kind, own: nodes,
-        shards: shape.shards, answer))
+        shards: shape.shards, answer, pulse))
+    var isAnswered = false
+    // A sum that nobody waits for is not said again on a new connection.
+    defer { if !isAnswered { requests.put(.endReduce(token: context.assign.token, step: number)) } }
     while true {
       if let result = answer.take(timeout: 100) {
+        isAnswered = true
         let bytes = try result.get()
         guard bytes.count == count * kind.size else { throw LinkProblem.stopped }
         bytes.withUnsafeBytes { out.copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
         return
       }
       if answers.withLock({ isStopped }) { throw LinkProblem.stopped }
+      if pulse.silence > patience { throw LinkProblem.incomplete }
       try context.check(evenDraining: false)
     }
   }

@@ -12,7 +12,8 @@ public struct ServiceOptions: Sendable {
     public var lease = 15_000
     /// How long a job that may be shared waits for its whole group before it starts with fewer workers.
     public var groupPatience = 5_000
-    /// Without progress for this long, a job is called stuck in the status and the log.
+    /// Without progress for this long, a job is called stuck in the status and the log. Half of it is how long members of
+    /// a group wait for each other before they form it anew.
     public var stall = 120_000
     /// How long a worker looks for a coordinator that is not there, or not there any more.
     public var coordinatorWait = 600_000

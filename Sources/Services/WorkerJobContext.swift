@@ -40,10 +40,12 @@ final class WorkerJobContext: JobContext {
   }
 
   /// Makes the job one that others may share. Before `run`.
-  func openGroup(_ options: ServiceOptions, interface: String) {
+  ///
+  /// - Units: `patience` is in milliseconds.
+  func openGroup(_ options: ServiceOptions, interface: String, patience: Int) {
     let isEncrypted = if case .none = options.security { false } else { true }
     let group = GroupReducer(
-      self, requests: requests, isEncrypted: isEncrypted, interface: interface, patience: options.timing.stall)
+      self, requests: requests, isEncrypted: isEncrypted, interface: interface, patience: patience)
     opened.withLock { $0 = group }
   }
 

@@ -18,7 +18,9 @@ enum WorkerRequest: Sendable {
   case holderFailed(HolderFailed)
   case reduce(
     job: String, token: UInt64, step: Int, kind: ElementKind, own: [ReduceExchange.Contribution], shards: Int,
-    Answer<[UInt8]>)
+    Answer<[UInt8]>, Pulse)
+  /// Nobody waits for that sum any more.
+  case endReduce(token: UInt64, step: Int)
   case group(token: UInt64, Message)
   case metrics(Metrics)
   case log(Log)
@@ -56,6 +58,16 @@ enum DownloadEnd: Sendable {
   case complete(sources: Set<String>)
   /// These workers have it.
   case elsewhere([Holder])
+}
+
+/// When something was last heard of.
+final class Pulse: Sendable {
+  private let last = Atomic(monotonicMilliseconds())
+
+  func beat() { last.store(monotonicMilliseconds(), ordering: .relaxed) }
+
+  /// Milliseconds without a beat.
+  var silence: Int { monotonicMilliseconds() - last.load(ordering: .relaxed) }
 }
 
 /// An upload under way. The service thread alone touches it.
@@ -171,15 +183,16 @@ final class ReduceExchange {
   private let kind: ElementKind
   private let own: [Contribution]
   private let shards: Int
+  private let pulse: Pulse
   private var result: [UInt8] = []
   private var missing: Set<Int> = []
 
   init(
     job: String, token: UInt64, step: Int, kind: ElementKind, own: [Contribution], shards: Int,
-    _ answer: Answer<[UInt8]>
+    _ answer: Answer<[UInt8]>, _ pulse: Pulse
   ) {
     (self.job, self.token, self.step, self.kind) = (job, token, step, kind)
-    (self.own, self.shards, self.answer) = (own, shards, answer)
+    (self.own, self.shards, self.answer, self.pulse) = (own, shards, answer, pulse)
     size((own.first?.bytes.count ?? 0) / kind.size)
   }
 
@@ -219,6 +232,7 @@ final class ReduceExchange {
     let place = self.bytes(at: piece.offset)
     guard bytes.count == place.count else { return nil }
     missing.remove(piece.offset)
+    pulse.beat()
     result.replaceSubrange(place, with: bytes)
     return missing.isEmpty ? result : nil
   }

@@ -119,12 +119,13 @@ extension WorkerService {
       downloads[transfers] = download
       let wants = download.wants()
       if isJoined { wants.forEach { send($0) } }
-    case .reduce(let job, let token, let step, let kind, let own, let shards, let answer):
+    case .reduce(let job, let token, let step, let kind, let own, let shards, let answer, let pulse):
       guard contexts[token] != nil else { return }
       let exchange = ReduceExchange(
-        job: job, token: token, step: step, kind: kind, own: own, shards: shards, answer)
+        job: job, token: token, step: step, kind: kind, own: own, shards: shards, answer, pulse)
       reductions[token] = exchange
       if isJoined { for (message, frames) in exchange.pieces() { send(message, frames: frames) } }
+    case .endReduce(let token, let step): if reductions[token]?.step == step { reductions[token] = nil }
     case .group(let token, let message): if contexts[token] != nil, isJoined { send(message) }
     case .metrics(let entry):
       metrics[entry.token, default: []].append(entry)

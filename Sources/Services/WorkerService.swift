@@ -32,6 +32,8 @@ public final class WorkerService: @unchecked Sendable {
   private let cache: ArtifactCache
   /// Where other workers reach this one: as the coordinator does.
   private let interface: String
+  /// How long members of a group wait for each other, as the coordinator says.
+  private var patience = ServiceOptions.Timing().stall / 2
   /// What it has for others, how they get it, and how it gets what they have.
   let shelf = ContentShelf()
   let server: ContentServer?
@@ -216,7 +218,10 @@ public final class WorkerService: @unchecked Sendable {
           case nil: .draining
           }
         cancel(token, JobCancelled(why, reason))
-      case .forget(let token): metrics[token] = nil
+      case .forget(let token):
+        metrics[token] = nil
+        // Usually it has ended. If it was given back and given again, its end may have been answered twice.
+        cancel(token, JobCancelled(.fenced, "its lease is closed"))
       case .say: break
       case .stop(let end): if ending == nil { ending = end }
       }
@@ -233,6 +238,7 @@ public final class WorkerService: @unchecked Sendable {
 
   private func joined(_ welcome: Welcome, isFirst: Bool) {
     isJoined = true
+    patience = welcome.patience
     // Who was let in may have been revoked since; and another coordinator knows nothing of what is here.
     server?.reset()
     fetcher.reset()
@@ -286,7 +292,7 @@ public final class WorkerService: @unchecked Sendable {
     let context = WorkerJobContext(
       assign, directory: work.appendingPathComponent("\(assign.token)-\(assign.rank)"), requests: requests,
       cache: cache, shelf: shelf, fetcher: fetcher, log: { logger.info("\($0)") })
-    if assign.job.groupSize > 1 { context.openGroup(options, interface: interface) }
+    if assign.job.groupSize > 1 { context.openGroup(options, interface: interface, patience: patience) }
     contexts[assign.token] = context
     startComputeThread(named: "job \(assign.job.id)") { context.run(runner) }
   }

@@ -6,7 +6,7 @@ import CWire
 ///     32 body bytes u32   36 body CRC-32C u32   40 raw frames u32   44 reserved u64   52 CRC-32C of the 52 bytes before
 public struct Header: Sendable, Equatable {
   /// The version of this protocol. Both sides must have the same one; only `Refuse` is read across versions.
-  public static let protocolVersion: UInt16 = 5
+  public static let protocolVersion: UInt16 = 6
   /// Bytes of the frame.
   public static let size = 56
   static let magic: UInt32 = 0x4B4D_4E55  // "UNMK" in memory

@@ -180,9 +180,12 @@ func job(
     #expect(came.contains(.changeAttempt(token: token, members: [2, 3])))
     #expect(came.assigned.map(\.assign.rank) == [1] && came.assigned[0].assign.token == token)
     #expect(came.regrouped.map(\.view) == [3, 3])
-    // Nobody comes back into a group that has lost him: he may still be doing what it told him to stop.
+    // Nobody comes back while he may still be doing what he was told to stop; then he may.
+    #expect(bench.beat(3, [("g", token)], at: 250).assigned.isEmpty)
     _ = bench.hear(3, .jobFailed(JobFailed(job: "g", token: token, code: .cancelled, sentence: "")), at: 300)
-    #expect(bench.beat(3, at: 400).assigned.isEmpty)
+    let back = bench.beat(3, at: 400)
+    #expect(back.assigned.map(\.peer) == [3] && back.contains(.changeAttempt(token: token, members: [2, 3])))
+    _ = bench.hear(3, .bye(Bye(reason: "")), at: 450)
     #expect(bench.hear(2, .bye(Bye(reason: "")), at: 500).contains { if case .endAttempt = $0 { true } else { false } })
   }
 

@@ -40,15 +40,15 @@ struct SimulatedTraining {
   /// What a job publishes when nothing goes wrong.
   static func golden(_ job: JobSpec) -> [ArtifactReference] {
     var state = SimulatedTraining(job)
-    while !state.isOver { _ = state.apply(state.sum(state.contribution(rank: 0, members: 1))) }
+    while !state.isOver { _ = state.apply(state.sum(state.contribution(0..<shards))) }
     return state.outputs(of: job)
   }
 
   // MARK: - A step
 
   /// The sums of a member's shards at this step: how often each sample was taken in, and what it is worth.
-  func contribution(rank: Int, members: Int) -> [ShardTree.Sum] {
-    let leaves = ShardTree.shards(ofMember: rank, members: members, shards: Self.shards).map { shard in
+  func contribution(_ own: Range<Int>) -> [ShardTree.Sum] {
+    let leaves = own.map { shard in
       var values = [Float](repeating: 0, count: 2 * Self.samples)
       for sample in 0..<Self.samples where sample % Self.shards == shard {
         values[sample] = 1
@@ -62,8 +62,8 @@ struct SimulatedTraining {
   func sum(_ sums: [ShardTree.Sum]) -> [Float] { ShardTree.root(of: sums, shards: Self.shards)! }
 
   /// A member's sums as a message.
-  func message(_ assign: Assign, rank: Int, members: Int, number: Int) -> (ReduceSums, [[UInt8]]) {
-    let sums = contribution(rank: rank, members: members)
+  func message(_ assign: Assign, _ own: Range<Int>, number: Int) -> (ReduceSums, [[UInt8]]) {
+    let sums = contribution(own)
     let frames = sums.map { sum in sum.values.withUnsafeBytes { [UInt8]($0) } }
     let nodes = zip(sums, frames).map { Node(low: $0.low, high: $0.high, crc: crc32c($1)) }
     return (

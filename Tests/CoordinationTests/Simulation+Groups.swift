@@ -17,9 +17,23 @@ extension Simulation {
     default: break
     }
     let hasChanged = workers[index].work[token]!.group!.receive(message)
-    let phase = workers[index].work[token]!.phase
-    if hasChanged, phase == .exchanging || phase == .sharing {
+    if hasChanged, [.exchanging, .sharing, .complaining].contains(workers[index].work[token]!.phase) {
+      workers[index].work[token]!.isStopped = true
+    }
+    try wake(index, token)
+  }
+
+  /// A job's thread looks what there is for it to do; one that hangs does not.
+  mutating func wake(_ index: Int, _ token: UInt64) throws {
+    guard let work = workers[index].work[token] else { return }
+    guard !workers[index].isHung else {
+      return queue.put(now + 500, .wake(index, incarnation: workers[index].incarnation, token: token))
+    }
+    if let (code, saves) = work.cancelled { return stop(index, token, isDraining: code == nil, saves: saves) }
+    let phase = work.phase
+    if work.isStopped {
       // The route is stopped: the step counts for nothing.
+      workers[index].work[token]!.isStopped = false
       workers[index].work[token]!.waiting = nil
       workers[index].work[token]!.phase = .joining(isPending: false)
     }
@@ -55,7 +69,22 @@ extension Simulation {
     deliver(index, .toCoordinator(connection: workers[index].connection, header, message))
   }
 
+  /// Members that wait in vain for the others say so.
+  mutating func complain(_ index: Int) {
+    guard workers[index].machine != nil, workers[index].ending == nil, !workers[index].isHung else { return }
+    for (token, work) in workers[index].work.sorted(by: { $0.key < $1.key })
+    where [.exchanging, .sharing].contains(work.phase) && now - work.since > stall / 2 {
+      workers[index].work[token]!.waiting = nil
+      workers[index].work[token]!.phase = .complaining
+      if let trouble = workers[index].work[token]!.group?.trouble(isUnusable: false, "they do not come", now: now) {
+        complaints += 1
+        tell(index, trouble)
+      }
+    }
+  }
+
   mutating func join(_ index: Int, _ token: UInt64, _ isPending: Bool) throws {
+    workers[index].work[token]!.isStopped = false
     let work = workers[index].work[token]!
     if work.group!.mustJoin {
       let place = GroupPlace(machine: "", process: index, handle: 0, nonce: random.next(), address: "", key: "")
@@ -80,7 +109,7 @@ extension Simulation {
       workers[index].work[token]!.phase = .computing
       return again(index, token, after: random.below(400))
     }
-    workers[index].work[token]!.phase = .sharing
+    (workers[index].work[token]!.phase, workers[index].work[token]!.since) = (.sharing, now)
     // When the last one of a view comes, the state is handed on; each is told after a while of its own.
     let meeting = [token, UInt64(view.view)]
     meetings[meeting, default: []].insert(index)
@@ -98,11 +127,11 @@ extension Simulation {
   mutating func vote(_ index: Int, _ token: UInt64, _ values: [Float]) {
     guard let work = workers[index].work[token], work.phase == .exchanging else { return }
     let digest = values.reduce(UInt64(work.state.step)) { ($0 ^ UInt64($1.bitPattern)) &* 1_099_511_628_211 }
-    // Every third worker is slow.
+    // Every third worker is slow, and gets fewer shards.
     let own = work.group?.current.map { $0.members[$0.rank] }
     let question = workers[index].work[token]!.group!.vote(
       step: work.state.step, digest: digest,
-      microseconds: (own.map { $0.high - $0.low } ?? 0) * (index % 3 == 2 ? 2_500 : 1_000), now: now)
+      microseconds: (own.map { $0.high - $0.low } ?? 0) * (index % 3 == 1 ? 2_500 : 1_000), now: now)
     guard let question else {
       workers[index].work[token]!.phase = .joining(isPending: false)
       return again(index, token, after: 0)

@@ -1,3 +1,4 @@
+import ShardTree
 import Wire
 
 @testable import Coordination
@@ -52,6 +53,12 @@ extension Simulation {
           now + 100 + random.below(700), .step(index, incarnation: workers[index].incarnation, token: assign.token))
       case .cancel(let token, let code, _):
         guard let work = workers[index].work[token] else { break }
+        if workers[index].isHung {
+          // It looks when it moves again, if ever; the last word counts.
+          workers[index].work[token]!.cancelled = (code, code == nil || code == .reshape)
+          queue.put(now + 500, .wake(index, incarnation: workers[index].incarnation, token: token))
+          break
+        }
         if code == .reshape, [.exchanging, .voting].contains(work.phase) {
           // It ends the step first, as the others are still there.
           workers[index].work[token]!.isToStop = true
@@ -73,7 +80,8 @@ extension Simulation {
         }
         askGroups(index, isNew: true)
         sayContents(index)
-      case .forget, .say: break
+      case .forget(let token): workers[index].work[token] = nil
+      case .say: break
       }
     }
   }
@@ -119,13 +127,17 @@ extension Simulation {
       return queue.put(now, again)
     }
     guard work.members > 1 else {
-      return try finishStep(index, token, work.state.sum(work.state.contribution(rank: 0, members: 1)))
+      return try finishStep(index, token, work.state.sum(work.state.contribution(0..<SimulatedTraining.shards)))
     }
     // As `CoordinatorLink` numbers them: all of an earlier view are below those of a later one.
-    let (message, frames) = work.state.message(
-      work.assign, rank: work.group!.current!.rank, members: work.members, number: work.view << 32 + work.vectors + 1)
+    let view = work.group!.current!
+    let own = view.members[view.rank].low..<view.members[view.rank].high
+    if own != ShardTree.shards(ofMember: view.rank, members: work.members, shards: SimulatedTraining.shards) {
+      unequal += 1
+    }
+    let (message, frames) = work.state.message(work.assign, own, number: work.view << 32 + work.vectors + 1)
     workers[index].work[token]!.vectors += 1
-    workers[index].work[token]!.phase = .exchanging
+    (workers[index].work[token]!.phase, workers[index].work[token]!.since) = (.exchanging, now)
     workers[index].work[token]!.waiting = (message, frames)
     send(index, message, frames)
   }
@@ -192,13 +204,16 @@ extension Simulation {
       let cancel = Cancel(job: message.job, token: message.token, code: .fenced, reason: denial.reason)
       toWorker(Peer(connection), .cancel(cancel))
     case .success((let rank, let members)):
-      switch rounds.add(message, frames: frames, rank: rank, members: members) {
+      switch rounds.add(
+        message, frames: frames, rank: rank, members: members, view: coordinator!.view(of: message.token))
+      {
       case .waits: break
       case .complete(let pieces):
         sums += 1
         for peer in coordinator!.peers(of: message.token) { if let peer { answer(peer, message, pieces) } }
       case .again(let pieces): answer(Peer(connection), message, pieces)
-      case .broken(let reason): try decide(.groupBroken(token: message.token, reason: reason))
+      case .broken(let reason):
+        throw Problem(description: "members of job \(message.job) contradict each other at \(now) ms: \(reason)")
       }
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Wire
 
 @testable import Coordination
@@ -14,6 +15,8 @@ struct Simulation {
     var crashes = 4
     var coordinatorCrashes = 2
     var partitions = 3
+    /// Workers whose threads stop moving, for a while or for ever, while their process says that it lives.
+    var hangs = 0
   }
 
   struct Problem: Error, CustomStringConvertible { let description: String }
@@ -33,6 +36,9 @@ struct Simulation {
     case crashCoordinator
     case startCoordinator
     case partition(Int, Cut?)
+    case hang(Int)
+    case release(Int, incarnation: UInt64)
+    case wake(Int, incarnation: UInt64, token: UInt64)
     case drain(Int)
     case contents(ContentEvent)
   }
@@ -61,6 +67,11 @@ struct Simulation {
     var members = 1
     var view = 0
     var vectors = 0
+    /// Since when it waits for the others.
+    var since = 0
+    /// Whether its route was stopped, and that it was told to end, which a thread that hangs does not see.
+    var isStopped = false
+    var cancelled: (CancelCode?, saves: Bool)?
     /// The sum that it has voted for.
     var values: [Float] = []
 
@@ -81,6 +92,8 @@ struct Simulation {
     case sharing
     case computing
     case exchanging
+    /// Has waited in vain, and waits for another view.
+    case complaining
     case voting
   }
 
@@ -90,6 +103,7 @@ struct Simulation {
     var sequence: UInt64 = 0
     var connection: UInt64 = 0
     var cut: Cut?
+    var isHung = false
     /// By how much its clock differs from others'.
     var clock = 0
     var work: [UInt64: Work] = [:]
@@ -149,6 +163,15 @@ struct Simulation {
     startContents(seed: seed)
   }
 
+  /// Without progress for so long, a job is called stuck; members of groups wait for each other half as long.
+  let stall = 8_000
+  /// Workers that have hung or were cut off.
+  private var suspects: Set<Int> = []
+  /// How often a job was taken from a worker that hung, and members have waited in vain.
+  private(set) var taken = 0
+  var complaints = 0
+  /// Sums of members whose shares are not equal.
+  var unequal = 0
   let slots: Int
   let sharesJobs: Bool
 
@@ -166,6 +189,7 @@ struct Simulation {
       queue.put(start, .partition(index, Cut.allCases[random.below(3)]))
       queue.put(min(healAt, start + 500 + random.below(12_000)), .partition(index, nil))
     }
+    for _ in 0..<faults.hangs { queue.put(random.below(healAt), .hang(random.below(workers.count))) }
     if faults.crashes > 0, workers.count > 1 { queue.put(random.below(healAt), .drain(0)) }
     while let (time, event) = queue.take() {
       now = time
@@ -207,6 +231,7 @@ struct Simulation {
         return
       }
       workerDecides(index, .tick)
+      complain(index)
       askGroups(index, isNew: false)
       queue.put(now + 400, .tickWorker(index, incarnation: incarnation))
     case .toCoordinator(let connection, let header, let message):
@@ -222,6 +247,7 @@ struct Simulation {
       }
     case .step(let index, let incarnation, let token):
       guard workers[index].incarnation == incarnation, workers[index].machine != nil else { return }
+      if workers[index].isHung { return queue.put(now + 500, event) }
       try step(index, token)
     case .stepHere(let incarnation, let token):
       guard incarnation == coordinatorIncarnation, coordinator != nil, here?.assign.token == token else { return }
@@ -237,18 +263,35 @@ struct Simulation {
       guard workers[index].connection == connection, let work = workers[index].work[token],
         work.waiting?.0.step == step
       else { return }
-      guard isReachable(index, .toWorker) else {
+      guard isReachable(index, .toWorker), !workers[index].isHung else {
         return queue.put(now + 300, .sum(index, connection: connection, token: token, step: step, values))
       }
       workers[index].work[token]!.waiting = nil
       vote(index, token, values)
     case .shared(let index, let token, let view, let state):
       guard let work = workers[index].work[token], work.phase == .sharing, work.view == view else { return }
+      if workers[index].isHung { return queue.put(now + 500, event) }
       if work.state.step < state.step { workers[index].work[token]!.state = state }
       joined += 1
       workers[index].work[token]!.phase = .computing
       again(index, token, after: random.below(200))
-    case .partition(let index, let cut): workers[index].cut = cut
+    case .partition(let index, let cut):
+      workers[index].cut = cut
+      suspects.insert(index)
+    case .hang(let index):
+      guard workers[index].machine != nil, workers[index].ending == nil else { return }
+      workers[index].isHung = true
+      suspects.insert(index)
+      // Somebody is left who moves.
+      guard index == 0 || random.below(2) == 0 else { return }
+      let end = min(healAt, now + 1_000 + random.below(60_000))
+      queue.put(end, .release(index, incarnation: workers[index].incarnation))
+    case .release(let index, let incarnation):
+      if workers[index].incarnation == incarnation { workers[index].isHung = false }
+    case .wake(let index, let incarnation, let token):
+      guard workers[index].incarnation == incarnation, workers[index].machine != nil, workers[index].ending == nil
+      else { return }
+      try wake(index, token)
     case .drain(let index): if workers[index].machine != nil { workerDecides(index, .drain) }
     case .contents(let event): try handle(event)
     }
@@ -271,14 +314,16 @@ struct Simulation {
     coordinator = CoordinatorMachine(
       CoordinatorConfiguration(
         run: "simulated", experiment: "e", version: "1", incarnation: coordinatorIncarnation, heartbeat: 1_000,
-        lease: 5_000, groupPatience: 2_000, sharesJobs: sharesJobs),
+        lease: 5_000, groupPatience: 2_000, stall: stall, sharesJobs: sharesJobs),
       jobs: jobs, restored: restored, now: now)
     queue.put(now, .tickCoordinator(incarnation: coordinatorIncarnation))
   }
 
   mutating func decide(_ event: CoordinatorEvent) throws {
     let before = ledger
-    var waiting = coordinator!.handle(event, now: now).map(\.action)
+    let decided = coordinator!.handle(event, now: now)
+    for decision in decided { try judge(decision.reason) }
+    var waiting = decided.map(\.action)
     while !waiting.isEmpty {
       let action = waiting.removeFirst()
       switch action {
@@ -297,6 +342,7 @@ struct Simulation {
         guard let job = ledger.open.first(where: { $0.value.token == token })?.key else {
           throw Problem(description: "an attempt that is over is changed at \(now) ms")
         }
+        rounds.forget(token)
         ledger.open[job]!.members = members
         changes += 1
       case .endAttempt(let token, _):
@@ -337,6 +383,18 @@ struct Simulation {
       throw Problem(description: "at \(now) ms: \(problem)")
     }
     while let peer = unreachable.popLast() { if coordinator != nil { try decide(.unreachable(peer)) } }
+  }
+
+  /// A job is never taken from a worker that has neither hung nor been cut off.
+  private mutating func judge(_ reason: String) throws {
+    guard reason.contains("it is taken away, as"), let end = reason.range(of: " has not moved") else { return }
+    taken += 1
+    for part in reason[..<end.lowerBound].components(separatedBy: "worker w").dropFirst() {
+      guard let index = Int(part.prefix { $0.isNumber }), part.contains("process"), !suspects.contains(index) else {
+        continue
+      }
+      throw Problem(description: "w\(index) is accused though it has done nothing at \(now) ms: \(reason)")
+    }
   }
 
   mutating func crashCoordinator() {

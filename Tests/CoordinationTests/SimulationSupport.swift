@@ -1,3 +1,12 @@
+import Foundation
+
+/// The seeds that simulations run through: 1,000, or those of UNMASK_SEEDS, such as 1000-4999.
+let simulatedSeeds: Range<Int> = {
+  let bounds = (ProcessInfo.processInfo.environment["UNMASK_SEEDS"] ?? "").split(separator: "-").compactMap { Int($0) }
+  guard let first = bounds.first, let last = bounds.last, first <= last else { return 0..<1_000 }
+  return first..<last + 1
+}()
+
 /// A small generator with a seed: SplitMix64.
 struct Random {
   private var state: UInt64

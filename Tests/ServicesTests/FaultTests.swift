@@ -122,6 +122,36 @@ import Wire
     #expect(said.contains { $0.contains("\(route.name) between 3 workers, bound: ") }, "\(said)")
   }
 
+  @Test(arguments: Route.allCases) func `a group goes on without a member whose thread hangs, which is named`(
+    route: Route
+  ) throws {
+    let jobs = [TestCluster.count("g", steps: 60, pause: 5, group: 2)]
+    let cluster = TestCluster()
+    cluster.options.route = route
+    cluster.options.timing.stall = 800
+    let coordinator = try cluster.coordinator(jobs)
+    let run = background { try coordinator.serve() }
+    let isOver = Atomic(false)
+    let services = [
+      try cluster.worker("moves"),
+      try cluster.worker("hangs") { _, step in
+        while step >= 20, !isOver.load(ordering: .relaxed) { usleep(10_000) }
+      },
+    ]
+    let workers = services.map { service in background { try service.serve() } }
+    #expect(try run.value().isComplete)
+    isOver.store(true, ordering: .relaxed)
+    for worker in workers { _ = try worker.value() }
+    #expect(try cluster.outputs() == TestCluster.undisturbed(jobs))
+    let said = try LedgerReader(directory: cluster.directory).events().map(\.line)
+    #expect(
+      said.contains { $0.contains("taken away, as job g on worker hangs (") && $0.contains("moves waits for it") },
+      "\(said)")
+    #expect(!said.contains { $0.contains("taken away, as job g on worker moves") }, "\(said)")
+    #expect(try LedgerReader(directory: cluster.directory).attempts().count == 1)
+    #expect(services[0].reductions.isEmpty, "it would say again a sum that nobody waits for")
+  }
+
   @Test func `a coordinator that is started again in the middle of a group's step`() throws {
     let jobs = [TestCluster.count("g", steps: 60, pause: 10, group: 2)]
     let cluster = TestCluster()

@@ -19,7 +19,7 @@ enum Samples {
       Hello(
         name: "w1", version: "1.0", fingerprint: "abc", host: "h", process: 42, slots: 2, held: [held],
         address: "tcp://10.0.0.1:4001", key: "public")),
-    .welcome(Welcome(run: "r", experiment: "e", heartbeat: 2_000, lease: 15_000, shared: [artifact])),
+    .welcome(Welcome(run: "r", experiment: "e", heartbeat: 2_000, lease: 15_000, patience: 60_000, shared: [artifact])),
     .refuse(Refuse(code: .version, sentence: "no")),
     .reset(Reset()),
     .heartbeat(Heartbeat(held: [held, held], draining: true)),

@@ -198,10 +198,14 @@ struct  Unmask__Welcome
   uint64_t lease_ms;
   size_t n_shared;
   Unmask__ArtifactReference **shared;
+  /*
+   * how long a member of a group waits for a sign of the others before it says so
+   */
+  uint64_t patience_ms;
 };
 #define UNMASK__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&unmask__welcome__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0, 0, 0,NULL, 0 }
 
 
 /*

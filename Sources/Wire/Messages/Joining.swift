@@ -110,15 +110,20 @@ public struct Welcome: Sendable, Equatable {
   public var heartbeat: Int
   /// How long a lease lives without one, in milliseconds.
   public var lease: Int
+  /// How long a member of a group waits for a sign of the others before it says so, in milliseconds.
+  public var patience: Int
   /// Files to get before the first job.
   public var shared: [ArtifactReference]
 
   /// Makes the message.
-  public init(run: String, experiment: String, heartbeat: Int, lease: Int, shared: [ArtifactReference]) {
+  public init(
+    run: String, experiment: String, heartbeat: Int, lease: Int, patience: Int, shared: [ArtifactReference]
+  ) {
     self.run = run
     self.experiment = experiment
     self.heartbeat = heartbeat
     self.lease = lease
+    self.patience = patience
     self.shared = shared
   }
 }
@@ -131,6 +136,7 @@ extension Welcome: WireBody {
     raw.experiment = arena.text(experiment)
     raw.heartbeat_ms = UInt64(heartbeat)
     raw.lease_ms = UInt64(lease)
+    raw.patience_ms = UInt64(patience)
     (raw.n_shared, raw.shared) = arena.make(shared)
   }
 
@@ -139,6 +145,7 @@ extension Welcome: WireBody {
     experiment = try text(raw.experiment, "Welcome.experiment")
     heartbeat = try number(raw.heartbeat_ms, "Welcome.heartbeat", in: 1...3_600_000)
     lease = try number(raw.lease_ms, "Welcome.lease", in: 1...3_600_000)
+    patience = try number(raw.patience_ms, "Welcome.patience", in: 1...1 << 30)
     shared = try parts(raw.n_shared, raw.shared, "Welcome.shared", limit: Limits.artifacts)
   }
 }

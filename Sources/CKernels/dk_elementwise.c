@@ -51,7 +51,26 @@ typedef void (*unary_gradient_kernel)(const float *x, const float *g, float *d, 
     if (i < count) name##_lanes(x + i, g + i, d + i, (int)(count - i));                           \
   }
 
+// GELU cut off at 10; below, it never comes near -10.
+DK_INLINE void gelu_10_both(lanes *x, lanes *slope) {
+  gelu_both(x, slope);
+  *slope = *x > 10.0f ? (lanes)0.0f : *slope;
+  *x = *x > 10.0f ? (lanes)10.0f : *x;
+}
+
+// tanh(log(1 + e^v)) = n / (n + 2) with n = e^v (e^v + 2); from 20 on it is 1.
+DK_INLINE float mish_n(float v) {
+  const float e = dk_expf(v < 20.0f ? v : 20.0f);
+  return e * (e + 2.0f);
+}
+
+DK_INLINE float mish_slope(float v) {
+  const float n = mish_n(v), t = n / (n + 2.0f), other = 2.0f / (n + 2.0f);
+  return t + v * (other * (1.0f + t)) * dk_logisticf(v);
+}
+
 DEFINE_ACTIVATION(relu)
+DEFINE_ACTIVATION(gelu_10)
 DEFINE_ACTIVATION(gelu)
 DEFINE_ACTIVATION(gelu_tanh)
 DEFINE_ACTIVATION(quick_gelu)
@@ -67,6 +86,13 @@ DEFINE_UNARY(magnitude, fabsf(v), v > 0.0f ? 1.0f : (v < 0.0f ? -1.0f : 0.0f))
 DEFINE_UNARY(negate, -v, -1.0f)
 DEFINE_UNARY(reciprocal, 1.0f / v, -v * v)  // (y)
 DEFINE_UNARY(softplus, (v > 0.0f ? v : 0.0f) + log1pf(dk_expf(-fabsf(v))), dk_logisticf(v))
+DEFINE_UNARY(identity, v, 1.0f)
+DEFINE_UNARY(leaky_relu, v > 0.0f ? v : 0.01f * v, v > 0.0f ? 1.0f : 0.01f)
+DEFINE_UNARY(relu6, 0.0f > v ? 0.0f : (v > 6.0f ? 6.0f : v), v > 0.0f && v < 6.0f ? 1.0f : 0.0f)
+DEFINE_UNARY(relu_squared, 0.0f > v ? 0.0f : v * v, v > 0.0f ? 2.0f * v : 0.0f)
+DEFINE_UNARY(mish, v * (mish_n(v) / (mish_n(v) + 2.0f)), mish_slope(v))
+DEFINE_UNARY(hard_swish, v < -3.0f ? 0.0f : (v > 3.0f ? v : v * (v + 3.0f) * (1.0f / 6.0f)),
+             v < -3.0f ? 0.0f : (v > 3.0f ? 1.0f : v * (1.0f / 3.0f) + 0.5f))
 
 static const struct {
   unary_kernel forward;
@@ -87,6 +113,13 @@ static const struct {
     [dk_negate] = {negate_forward, negate_gradient},
     [dk_reciprocal] = {reciprocal_forward, reciprocal_gradient},
     [dk_softplus] = {softplus_forward, softplus_gradient},
+    [dk_identity] = {identity_forward, identity_gradient},
+    [dk_gelu_10] = {gelu_10_forward, gelu_10_gradient},
+    [dk_leaky_relu] = {leaky_relu_forward, leaky_relu_gradient},
+    [dk_relu6] = {relu6_forward, relu6_gradient},
+    [dk_relu_squared] = {relu_squared_forward, relu_squared_gradient},
+    [dk_mish] = {mish_forward, mish_gradient},
+    [dk_hard_swish] = {hard_swish_forward, hard_swish_gradient},
 };
 
 struct unary {

@@ -9,6 +9,7 @@ import Testing
 
   @Test(arguments: [
     UnaryOperation.gelu, .geluTanh, .quickGelu, .silu, .sigmoid, .tanh, .exp, .square, .softplus, .negate, .reciprocal,
+    .identity, .gelu10, .leakyReLU, .relu6, .reluSquared, .mish, .hardSwish,
   ])
   func `of activations`(_ op: UnaryOperation) {
     // Reciprocals bend too much near 0 for a difference of 0.01.

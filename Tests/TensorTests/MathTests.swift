@@ -43,6 +43,24 @@ import Testing
     }
   }
 
+  @Test func `activations of published models are their formulas`() {
+    func tanhOfSoftplus(_ x: Double) -> Double { Foundation.tanh(max(x, 0) + log1p(Foundation.exp(-Swift.abs(x)))) }
+    let formulas: [(UnaryOperation, (Double) -> Double)] = [
+      (.identity, { $0 }), (.leakyReLU, { $0 > 0 ? $0 : 0.01 * $0 }), (.relu6, { min(max($0, 0), 6) }),
+      (.reluSquared, { max($0, 0) * max($0, 0) }), (.mish, { $0 * tanhOfSoftplus($0) }),
+      (.hardSwish, { $0 * min(max($0 + 3, 0), 6) / 6 }),
+      (.gelu10, { min(0.5 * $0 * erfc(-$0 / 2.0.squareRoot()), 10) }),
+    ]
+    let x = samples(30)
+    for (op, formula) in formulas {
+      for (x, y) in zip(x, Tensor(x, shape: [x.count]).map(op).floats()) {
+        let exact = formula(Double(x))
+        #expect(Swift.abs(Double(y) - exact) <= 4e-7 * max(Swift.abs(Double(x)), Swift.abs(exact), 1), "\(op) of \(x)")
+      }
+      #expect(Tensor([.nan], shape: [1]).map(op).floats()[0].isNaN, "\(op)")
+    }
+  }
+
   @Test func `infinities and NaN keep their meaning`() {
     let x = Tensor([.infinity, -.infinity, .nan, 200, -200], shape: [5])
     let exp = x.map(.exp).floats()

@@ -7,7 +7,8 @@
 
 typedef enum {
   dk_relu, dk_gelu, dk_gelu_tanh, dk_quick_gelu, dk_silu, dk_sigmoid, dk_tanh, dk_exp, dk_log, dk_sqrt, dk_square,
-  dk_abs, dk_negate, dk_reciprocal, dk_softplus, dk_unary_count
+  dk_abs, dk_negate, dk_reciprocal, dk_softplus, dk_identity, dk_gelu_10, dk_leaky_relu, dk_relu6, dk_relu_squared,
+  dk_mish, dk_hard_swish, dk_unary_count
 } dk_unary;
 
 typedef enum { dk_add, dk_subtract, dk_multiply, dk_divide, dk_maximum, dk_minimum, dk_binary_count } dk_binary;

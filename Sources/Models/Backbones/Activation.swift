@@ -13,12 +13,19 @@ enum Activation: String, CaseIterable {
   case geluNew = "gelu_new"
   case geluFast = "gelu_fast"
   case geluAccurate = "gelu_accurate"
+  case gelu10 = "gelu_10"
   case quickGelu = "quick_gelu"
   case relu
+  case relu2
+  case relu6
+  case leakyReLU = "leaky_relu"
   case silu
   case swish
+  case hardSwish = "hardswish"
+  case mish
   case tanh
   case sigmoid
+  case linear
 
   /// The one that `hidden_act` names.
   ///
@@ -33,11 +40,18 @@ enum Activation: String, CaseIterable {
     switch self {
     case .gelu, .geluPython: .gelu
     case .geluTanh, .geluPythonTanh, .geluNew, .geluFast, .geluAccurate: .geluTanh
+    case .gelu10: .gelu10
     case .quickGelu: .quickGelu
     case .relu: .relu
+    case .relu2: .reluSquared
+    case .relu6: .relu6
+    case .leakyReLU: .leakyReLU
     case .silu, .swish: .silu
+    case .hardSwish: .hardSwish
+    case .mish: .mish
     case .tanh: .tanh
     case .sigmoid: .sigmoid
+    case .linear: .identity
     }
   }
 

@@ -3,6 +3,7 @@ internal import CKernels
 /// Operations of one operand that our C kernels know.
 public enum UnaryOperation: Sendable {
   case relu, gelu, geluTanh, quickGelu, silu, sigmoid, tanh, exp, log, sqrt, square, abs, negate, reciprocal, softplus
+  case identity, gelu10, leakyReLU, relu6, reluSquared, mish, hardSwish
 
   var kernel: dk_unary {
     switch self {
@@ -21,6 +22,13 @@ public enum UnaryOperation: Sendable {
     case .negate: dk_negate
     case .reciprocal: dk_reciprocal
     case .softplus: dk_softplus
+    case .identity: dk_identity
+    case .gelu10: dk_gelu_10
+    case .leakyReLU: dk_leaky_relu
+    case .relu6: dk_relu6
+    case .reluSquared: dk_relu_squared
+    case .mish: dk_mish
+    case .hardSwish: dk_hard_swish
     }
   }
 

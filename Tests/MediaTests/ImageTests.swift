@@ -56,6 +56,21 @@ import Testing
     #expect(isTransparent)
   }
 
+  @Test func `a transparent colour of grey and of RGB becomes white as in the reference`() throws {
+    let folder = Fixture.committed.appending(path: "transparency")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".png") }
+    #expect(names.count == 19)
+    var changed = 0
+    for name in names {
+      let expected = [UInt8](
+        try Data(contentsOf: folder.appending(path: name).deletingPathExtension().appendingPathExtension("rgb")))
+      #expect(try Media.image(at: folder.appending(path: name), onWhite: true).pixels == expected, "\(name)")
+      // Elsewhere the colour is one like others.
+      if try Media.image(at: folder.appending(path: name)).pixels != expected { changed += 1 }
+    }
+    #expect(changed >= 6)
+  }
+
   @Test func `EXIF orientation turns the picture upright`() throws {
     let folder = Fixture.cases("images")
     let image = try Media.image(at: folder.appending(path: "420_orientation.jpg"))

@@ -31,6 +31,8 @@ struct PNGFile {
   private(set) var header: PNGHeader
   private(set) var palette: [UInt8] = []
   private(set) var transparency: [UInt8] = []
+  /// The grey, or the three colours, that stand for nothing.
+  private(set) var transparentColour: [Int] = []
   private(set) var parts: [Range<Int>] = []
   private(set) var orientation = 1
 
@@ -61,6 +63,10 @@ struct PNGFile {
       } else if reader.ascii(at + 4, "tRNS"), found?.colour == 3 {
         guard length <= 256 else { throw damaged("its palette's transparency has \(length) bytes") }
         transparency = Array(data)
+      } else if reader.ascii(at + 4, "tRNS"), let count = [0: 1, 2: 3][found!.colour], length >= 2 * count {
+        transparentColour = (0..<count).map {
+          Int(data[data.startIndex + 2 * $0]) << 8 | Int(data[data.startIndex + 2 * $0 + 1])
+        }
       } else if reader.ascii(at + 4, "IDAT") {
         parts.append((at + 8)..<(at + 8 + length))
       } else if reader.ascii(at + 4, "eXIf") {
@@ -185,10 +191,15 @@ private struct PNGRowConverter {
   let header: PNGHeader
   private let blends: Bool
   private var table: [UInt8]  // RGB of every value, for palettes and for grey of up to 8 bits
+  private var clear: [UInt8]?  // the colour that becomes white
 
   init(_ png: PNGFile, onWhite: Bool) {
     header = png.header
     blends = onWhite && [4, 6].contains(header.colour)
+    // Of 16 bits Pillow compares the high byte that it keeps.
+    clear =
+      onWhite && header.colour == 2 && png.transparentColour.allSatisfy { $0 < 256 } && !png.transparentColour.isEmpty
+      ? png.transparentColour.map { UInt8($0) } : nil
     if header.colour == 3 {
       table = png.palette + [UInt8](repeating: 0, count: 768 - png.palette.count)
       guard onWhite else { return }
@@ -198,6 +209,10 @@ private struct PNGRowConverter {
     } else if header.colour == 0 && header.depth <= 8 {
       let top = (1 << header.depth) - 1
       table = (0..<256).flatMap { value in [UInt8](repeating: UInt8(min(value, top) * 255 / top), count: 3) }
+      guard onWhite, let grey = png.transparentColour.first else { return }
+      // Pillow holds it against what two and four bits become, not against what the file has.
+      let shown = header.depth == 1 ? min(grey, 1) * 255 : grey
+      table = table.map { Int($0) == shown ? 255 : $0 }
     } else {
       table = []
     }
@@ -205,6 +220,15 @@ private struct PNGRowConverter {
 
   func convert(_ row: UnsafePointer<UInt8>, _ width: Int, to target: UnsafeMutablePointer<UInt8>, step: Int) {
     if blends { return blend(row, width, to: target, step: step) }
+    copy(row, width, to: target, step: step)
+    guard let clear else { return }
+    for x in 0..<width {
+      let out = target + x * step
+      if out[0] == clear[0] && out[1] == clear[1] && out[2] == clear[2] { (out[0], out[1], out[2]) = (255, 255, 255) }
+    }
+  }
+
+  private func copy(_ row: UnsafePointer<UInt8>, _ width: Int, to target: UnsafeMutablePointer<UInt8>, step: Int) {
     var out = target
     switch (header.colour, header.depth) {
     case (2, 8) where step == 3:

@@ -46,17 +46,18 @@ public struct SafeTensorsFile: Sendable {
   /// The format's own name of a tensor's type, e.g. `F32`.
   public func typeName(of name: String) -> String? { entries[name]?.type }
 
-  /// One tensor, in the type that the file has.
+  /// One tensor, in the type that the file has; doubles as floats, what every operation computes in.
   ///
   /// - Throws: `SafeTensorsError` if there is none of this name or its type is one that we do not compute with.
   public func tensor(_ name: String) throws -> Tensor {
     guard let entry = entries[name] else { throw SafeTensorsError(path, "it has no tensor \(quoted(name))") }
-    guard let dtype = DType(safeTensorsName: entry.type) else {
-      throw SafeTensorsError(path, "tensor \(quoted(name)) has type \(entry.type), which is not supported")
-    }
     let layout = Layout(entry.shape)
     let bytes = UnsafeRawBufferPointer(
       rebasing: file.bytes[dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound])
+    if entry.type == "F64" { return Tensor(layout: layout) { narrow(bytes, to: $0) } }
+    guard let dtype = DType(safeTensorsName: entry.type) else {
+      throw SafeTensorsError(path, "tensor \(quoted(name)) has type \(entry.type), which is not supported")
+    }
     guard !bytes.isEmpty, Int(bitPattern: bytes.baseAddress!) % dtype.size == 0 else {
       return Tensor(layout: layout, dtype: dtype) { $0.copyMemory(from: bytes) }
     }
@@ -69,6 +70,11 @@ public struct SafeTensorsFile: Sendable {
   public func tensors() throws -> [String: Tensor] {
     try Dictionary(uniqueKeysWithValues: names.map { ($0, try tensor($0)) })
   }
+}
+
+/// Doubles, wherever they lie, as floats.
+func narrow(_ bytes: UnsafeRawBufferPointer, to out: UnsafeMutableBufferPointer<Float>) {
+  for index in out.indices { out[index] = Float(bytes.loadUnaligned(fromByteOffset: 8 * index, as: Double.self)) }
 }
 
 extension DType {

@@ -136,11 +136,6 @@ private struct StorageReader {
 
   /// Doubles as floats: what every operation computes in.
   private func narrowed(_ bytes: UnsafeRawBufferPointer) -> Storage {
-    let all = Tensor([bytes.count / 8]) { out in
-      for index in out.indices {
-        out[index] = Float(bytes.loadUnaligned(fromByteOffset: 8 * index, as: Double.self))
-      }
-    }
-    return all.storage
+    Tensor([bytes.count / 8]) { narrow(bytes, to: $0) }.storage
   }
 }

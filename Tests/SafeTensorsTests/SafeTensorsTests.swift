@@ -111,11 +111,26 @@ import Testing
     let url = try file(
       header: "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
         + "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]},"
-        + "\"c\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[9,17]}}", data: 17)
+        + "\"c\":{\"dtype\":\"I16\",\"shape\":[4],\"data_offsets\":[9,17]}}", data: 17)
     let read = try SafeTensorsFile(url)
     #expect(try read.tensor("a").floats() == [0, 0])
     #expect(throws: SafeTensorsError.self) { try read.tensor("c") }
     #expect(throws: SafeTensorsError.self) { try read.tensor("d") }
+  }
+
+  @Test func `doubles are read as floats`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let header =
+      "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+      + "\"c\":{\"dtype\":\"F64\",\"shape\":[3],\"data_offsets\":[1,25]}}"
+    var bytes = [UInt8](try Data(contentsOf: file(header: header, data: 25)))
+    let values = [1.0 / 3, -2e300, 1e-3]
+    // Doubles that lie at no multiple of 8.
+    values.withUnsafeBytes { bytes.replaceSubrange((bytes.count - 24)..., with: $0) }
+    let url = folder.appending(path: "doubles.safetensors")
+    try Data(bytes).write(to: url)
+    let tensor = try SafeTensorsFile(url).tensor("c")
+    #expect(tensor.dtype == .float32 && tensor.floats() == values.map { Float($0) })
   }
 
   @Test func `a damaged file is an error or reads within bounds`() throws {

@@ -22,7 +22,8 @@ from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple,
 TOLERANCE = {"outputs": 2e-5, "gradients": 2e-4, "updated": 2e-5, "loss_over_loss_scale": 2e-5,
              "zero_gradients_over_largest_gradient_norm": 1e-5}
 ACTIVATIONS = ["gelu", "gelu", "quick_gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_python", "relu", "silu",
-               "swish", "tanh", "sigmoid", "gelu_accurate", "gelu_python_tanh"]
+               "swish", "tanh", "sigmoid", "gelu_accurate", "gelu_python_tanh", "gelu_10", "leaky_relu", "linear", "mish",
+               "relu2", "relu6", "hardswish"]
 EPSILONS = [1e-3, 1e-5, 1e-6, 1e-12]
 pick = random.choice
 
@@ -157,6 +158,29 @@ def hubert():
         "feat_proj_layer_norm": pick([True, False]), "conv_pos_batch_norm": pick([True, False, False])})
 
 
+def classifier(base):
+    """The model of another family under the classifier that published checkpoints have."""
+    def made():
+        model, inputs, call, _, modes = base()
+        config = model.config
+        config.num_labels = random.randint(2, 6)
+        if isinstance(config, transformers.CLIPVisionConfig):
+            config = transformers.CLIPConfig(vision_config=config.to_dict(), num_labels=config.num_labels)
+            # The classifier takes no other picture sizes.
+            side = config.vision_config.image_size
+            inputs = {"pixel_values": torch.randn(2, config.vision_config.num_channels, side, side)}
+        if hasattr(config, "conv_kernel"):
+            config.classifier_proj_size = random.randint(3, 20)
+            inputs.pop("mask_time_indices", None)
+        # What only pictures that are partly hidden have.
+        inputs.pop("bool_masked_pos", None)
+        name = type(config).__name__.removesuffix("Config")
+        kind = getattr(transformers, name + ("ForSequenceClassification" if hasattr(config, "conv_kernel")
+                                             else "ForImageClassification"))
+        return kind(config), inputs, {}, ["logits"], modes
+    return made
+
+
 class Video(torch.nn.Module):
     """r3d_18 of other widths and depths, with features beside the logits."""
 
@@ -230,6 +254,8 @@ def lstm():
 
 FAMILIES = {"clip": clip, "dinov2": dinov2, "convnext": convnext, "efficientnet": efficientnet, "wav2vec2": wav2vec2,
             "hubert": hubert, "r3d": r3d, "lstm": lstm}
+FAMILIES |= {f"{name}-classifier": classifier(FAMILIES[name])
+             for name in ["clip", "dinov2", "convnext", "efficientnet", "wav2vec2", "hubert"]}
 
 
 def randomise(model):

@@ -32,7 +32,7 @@ public enum ModelRegistry {
   ///
   /// - Throws: `ModelError` naming the type and those that there are.
   public static func family(of configuration: ModelConfiguration) throws -> BackboneFamily {
-    let key = configuration.has("model_type") ? "model_type" : "architecture"
+    let key = configuration.has("architecture") && !configuration.has("model_type") ? "architecture" : "model_type"
     let type = try configuration.string(key)
     if let family = families.first(where: { $0.modelTypes.contains(type) }) { return family }
     let known = families.flatMap(\.modelTypes).sorted().joined(separator: ", ")

@@ -66,6 +66,11 @@ public enum Preprocessing: Hashable, Sendable {
     }
 
     static let filters = ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+    func validate(_ check: (Bool, String) throws -> Void) throws {
+      try check((1...8192).contains(side), "size that pictures are scaled to")
+      try check(Self.filters.contains(filter), "filter")
+    }
   }
 
   /// Sound itself, mono, in windows of fixed length.
@@ -151,16 +156,18 @@ public enum Preprocessing: Hashable, Sendable {
     public var mean: [Float]
     /// Divides each channel afterwards.
     public var deviation: [Float]
+    /// How a picture comes to this size; nil scales it to cover the square and takes the middle.
+    public var scaling: Scaling?
     /// Cuts the main face out first.
     public var faces: Faces?
 
     /// Makes the description.
     public init(
       count: Int = 3, length: Int = 16, rate: Double = 25, size: Int = 64, mean: [Float] = [0.5, 0.5, 0.5],
-      deviation: [Float] = [0.25, 0.25, 0.25]
+      deviation: [Float] = [0.25, 0.25, 0.25], scaling: Scaling? = nil
     ) {
       (self.count, self.length, self.rate, self.size) = (count, length, rate, size)
-      (self.mean, self.deviation) = (mean, deviation)
+      (self.mean, self.deviation, self.scaling) = (mean, deviation, scaling)
     }
   }
 
@@ -209,6 +216,10 @@ public enum Preprocessing: Hashable, Sendable {
     }
   }
 
+  // On a scale where white is 1. Published ones are near 0.5 and 0.25; 1/255 where a processor does not rescale.
+  static let largestMean: Float = 1e4
+  static let deviations: ClosedRange<Float> = 1e-5...1e4
+
   /// Checks that sizes are such as a model can have; a model file is not trusted.
   ///
   /// - Throws: `ModelError` naming the field.
@@ -216,25 +227,26 @@ public enum Preprocessing: Hashable, Sendable {
     func check(_ isValid: Bool, _ field: String) throws {
       guard isValid else { throw ModelError("the model's input has an impossible \(field); use another model file") }
     }
+    func checkNormalisation(_ mean: [Float], _ deviation: [Float]) throws {
+      try check(mean.count == 3 && deviation.count == 3, "mean or deviation")
+      try check(mean.allSatisfy { abs($0) <= Preprocessing.largestMean }, "mean")
+      try check(deviation.allSatisfy(Preprocessing.deviations.contains), "deviation")
+    }
     try faces?.validate(check)
     try trim?.validate(check)
     switch self {
     case .frames(let input):
       try check((1...1024).contains(input.count), "number of frames")
       try check((1...4096).contains(input.size), "picture size")
-      if let scaling = input.scaling {
-        try check((1...8192).contains(scaling.side), "size that pictures are scaled to")
-        try check(Preprocessing.Scaling.filters.contains(scaling.filter), "filter")
-      }
-      try check(input.mean.count == 3 && input.deviation.count == 3, "mean or deviation")
-      try check(input.deviation.allSatisfy { $0 > 0 }, "deviation")
+      try input.scaling?.validate(check)
+      try checkNormalisation(input.mean, input.deviation)
     case .clips(let input):
       try check((1...64).contains(input.count), "number of clips")
       try check((2...1024).contains(input.length), "clip length")
       try check(input.rate > 0 && input.rate <= 1000, "frame rate")
       try check((1...1024).contains(input.size), "picture size")
-      try check(input.mean.count == 3 && input.deviation.count == 3, "mean or deviation")
-      try check(input.deviation.allSatisfy { $0 > 0 }, "deviation")
+      try input.scaling?.validate(check)
+      try checkNormalisation(input.mean, input.deviation)
     case .logMel(let input):
       try check((1000...192_000).contains(input.sampleRate), "sample rate")
       try check(input.window >= 1 && input.window <= input.transform && input.transform <= 1 << 16, "window")

@@ -54,12 +54,12 @@ import Testing
     let stages = detector.backbone.stages
     #expect(stages.count > 2)
     for parameter in store.parameters where !parameter.name.hasPrefix("head.") {
-      let owners = stages.filter { $0.contains(where: parameter.name.hasPrefix) }
+      let owners = stages.filter { isStage($0, of: parameter.name) }
       #expect(owners.count == 1, "\(parameter.name) is in \(owners.count) stages")
     }
     #expect(
       stages.allSatisfy { stage in
-        store.parameters.contains { parameter in stage.contains(where: parameter.name.hasPrefix) }
+        store.parameters.contains { isStage(stage, of: $0.name) }
       })
   }
 

@@ -6,8 +6,8 @@ import NN
 /// `SpeechTransformer`.
 ///
 /// - Source: Hsu et al. 2021, arXiv:2106.07447; names after `transformers`' `HubertModel`.
-struct HuBERT: Backbone {
-  private let model: SpeechTransformer
+struct HuBERT: SpeechBackbone {
+  let model: SpeechTransformer
 
   init(_ scope: ParameterScope, _ json: ModelConfiguration) throws {
     model = try SpeechTransformer(scope, json)

@@ -18,6 +18,11 @@ struct SpeechConfiguration {
   let dropout, attentionDropout, activationDropout, projectionDropout: Float
   let layerDrop: Double
   let masking: SpeechMasking?
+  /// Samples that give one frame.
+  let smallestInput: Int
+
+  // No published model needs more than 400, a fortieth of a second.
+  private static let inputLimit = 10_000_000
 
   /// - Throws: `ModelError` naming what this implementation does not know.
   init(_ json: ModelConfiguration) throws {
@@ -30,6 +35,16 @@ struct SpeechConfiguration {
     convolutionWidths = try json.ints("conv_dim", default: [512, 512, 512, 512, 512, 512, 512], count: count)
     kernels = try json.ints("conv_kernel", default: [10, 3, 3, 3, 3, 2, 2], count: count, in: 1...4096)
     strides = try json.ints("conv_stride", default: [5, 2, 2, 2, 2, 2, 2], count: count, in: 1...4096)
+    // Going backwards it never falls, so that the first length above the limit settles it.
+    smallestInput = try zip(kernels, strides).reversed().reduce(1) { length, layer in
+      let longer = (length - 1) * layer.1 + layer.0
+      guard longer <= Self.inputLimit else {
+        throw ModelError(
+          "\(json.source): with its \"conv_kernel\" and \"conv_stride\" one frame needs more than "
+            + "\(Self.inputLimit) samples; is it the configuration of another model?")
+      }
+      return longer
+    }
     convolutionBias = try json.bool("conv_bias", default: false)
     let norm = try json.string("feat_extract_norm", default: "group", allowed: ["group", "layer"])
     normalisesEveryConvolution = norm == "layer"
@@ -61,10 +76,5 @@ struct SpeechConfiguration {
   /// Frames that this many samples give; at least 1, as a batch may hold a sound that is next to nothing.
   func frames(ofSamples samples: Int) -> Int {
     max(1, zip(kernels, strides).reduce(samples) { length, layer in max(0, length - layer.0) / layer.1 + 1 })
-  }
-
-  /// Samples that give one frame.
-  var smallestInput: Int {
-    zip(kernels, strides).reversed().reduce(1) { length, layer in (length - 1) * layer.1 + layer.0 }
   }
 }

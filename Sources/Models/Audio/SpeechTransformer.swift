@@ -2,6 +2,12 @@ import Autograd
 import NN
 import Tensor
 
+/// A backbone of sound whose layers are those of wav2vec 2.0.
+protocol SpeechBackbone: Backbone {
+  /// All of it.
+  var model: SpeechTransformer { get }
+}
+
 /// A whole speech model: wav2vec 2.0 and HuBERT differ in what they return beside the last hidden state.
 ///
 /// - Source: Baevski et al. 2020, arXiv:2006.11477; Hsu et al. 2021, arXiv:2106.07447.
@@ -33,15 +39,22 @@ struct SpeechTransformer {
   ///
   /// - Shapes: `[B, samples]`, or `[B, 2, samples]` with the mask over samples as second row → `[B, width]`
   func features(_ input: Variable, _ pass: Pass) -> Variable {
-    guard input.shape.count == 3 else { return mean(callAsFunction(input, pass: pass).hidden, axes: [1]) }
+    guard input.shape.count == 3 else { return mean(callAsFunction(input, pass: pass).hidden, mask: nil) }
     let wave = select(input, axis: 1, 0)
     let mask = select(input.detached, axis: 1, 1).value
-    let result = callAsFunction(wave, mask: mask, pass: pass)
-    let frames = frameMask(mask, frames: result.hidden.shape[1])
-    let (B, T) = (frames.shape[0], frames.shape[1])
+    return mean(callAsFunction(wave, mask: mask, pass: pass).hidden, mask: mask)
+  }
+
+  /// The mean over the frames that are sound.
+  ///
+  /// - Shapes: `x [B, T, D]`, `mask [B, samples]`, nil if all of it is sound → `[B, D]`
+  func mean(_ x: Variable, mask: Tensor?) -> Variable {
+    guard let mask else { return Autograd.mean(x, axes: [1]) }
+    let (B, T) = (x.shape[0], x.shape[1])
+    let frames = frameMask(mask, frames: T)
     let counts = frames.sum(axes: [1], keepingAxes: true).floats()
     let weights = frames.floats().enumerated().map { $1 / counts[$0 / T] }
-    return sum(result.hidden * Variable(Tensor(weights, shape: [B, T, 1])), axes: [1])
+    return sum(x * Variable(Tensor(weights, shape: [B, T, 1])), axes: [1])
   }
 
   /// - Shapes: `wave [B, samples]`, `mask [B, samples]`, `timeMask [B, T]` → `hidden [B, T, width]`, `features [B, T, C]`
@@ -93,6 +106,9 @@ struct SpeechTransformer {
       throw ModelError(
         "input_values has the shape \(wave.shape); it must be [batch, samples] with at least "
           + "\(configuration.smallestInput) samples")
+    }
+    guard !wave.value.dtype.isInteger else {
+      throw ModelError("input_values has elements of type \(wave.value.dtype); it must be floating-point")
     }
     let mask = inputs["attention_mask"]?.value
     if let mask, mask.shape != wave.shape {

@@ -6,8 +6,8 @@ import NN
 /// after the first convolution, the large one every convolution's output; layers are in `SpeechTransformer`.
 ///
 /// - Source: Baevski et al. 2020, arXiv:2006.11477; names after `transformers`' `Wav2Vec2Model`.
-struct Wav2Vec2: Backbone {
-  private let model: SpeechTransformer
+struct Wav2Vec2: SpeechBackbone {
+  let model: SpeechTransformer
 
   init(_ scope: ParameterScope, _ json: ModelConfiguration) throws {
     model = try SpeechTransformer(scope, json)

@@ -21,14 +21,30 @@ public protocol Backbone {
   /// - Throws: `ModelError` if an input is missing or has a shape that the network cannot take.
   func outputs(_ inputs: [String: Variable], _ pass: Pass) throws -> [String: Variable]
 
-  /// Prefixes of parameter names from the input to the output: embeddings, block 0, …, final norm. Layer-wise decay and
-  /// "last N blocks" count these; every parameter of the backbone begins with exactly one of them.
+  /// Parameters from the input to the output: embeddings, block 0, …, final norm. Layer-wise decay and "last N blocks"
+  /// count these. Each is named by its whole name or, with a dot at the end, as the beginning of names; every
+  /// parameter of the backbone is in exactly one stage (`isStage`).
   var stages: [[String]] { get }
+
+  /// The last stages that are no blocks though they have weights of layers: a projection, a last convolution. They are
+  /// trained with the head, as norms behind the last block are.
+  var stagesOfHead: Int { get }
 }
 
 extension Backbone {
   /// None.
+  public var stagesOfHead: Int { 0 }
+
+  /// The stages without those that go with the head.
+  public var stagesOfBlocks: [[String]] { stages.dropLast(stagesOfHead) }
+
+  /// None.
   public var headDropout: Float { 0 }
+}
+
+/// Whether a parameter is in one of `Backbone.stages`.
+public func isStage(_ stage: [String], of parameter: String) -> Bool {
+  stage.contains { $0.hasSuffix(".") ? parameter.hasPrefix($0) : parameter == $0 }
 }
 
 /// A backbone in two parts: where the lower one is frozen, what it gives is kept, and the upper one is trained on that.

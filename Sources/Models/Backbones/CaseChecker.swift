@@ -60,11 +60,7 @@ public enum CaseChecker {
   }
 
   private static func attempt(_ name: String, _ body: () throws -> CaseReport) -> CaseReport {
-    do { return try body() } catch {
-      var report = CaseReport(name: name)
-      report.fail("\(error)")
-      return report
-    }
+    do { return try body() } catch { return CaseReport(name: name, failure: "\(error)") }
   }
 }
 
@@ -82,7 +78,7 @@ private struct SmallCase {
   func check() throws -> CaseReport {
     var report = CaseReport(name: "\(folder.lastPathComponent)/\(file.path.split(separator: "/").last!)")
     let configuration = try ModelConfiguration(contentsOf: folder.appending(path: "config.json"))
-    let model = try LoadedCase(configuration, weights: SafeTensorsFile(folder.appending(path: "model.safetensors")))
+    let model = try LoadedCase(configuration, weights: WeightFolder(folder))
     let tolerance = try meta.section("tolerance") ?? ModelConfiguration(literal: "{}")
     let outputLimit = try tolerance.double("outputs", default: 2e-5)
 
@@ -91,18 +87,27 @@ private struct SmallCase {
     var inputs: [String: Variable] = [:]
     for (name, key) in tensors("input.") {
       let value = try file.tensor(key)
-      inputs[name] = value.dtype.isInteger ? Variable(value) : pass.leaf(value)
+      inputs[name] = value.dtype.isInteger ? Variable(value) : pass.leaf(value.converted(to: .float32))
     }
-    var outputs = try model.backbone.outputs(inputs, pass)
-    if file.names.contains("expected.logits"), outputs["logits"] == nil {
-      outputs["logits"] = try model.classifierLogits(outputs)
-    }
+    let isClassified = file.names.contains { $0.hasSuffix(".logits") }
+    let outputs = try model.outputs(inputs, pass, classified: isClassified)
     for (name, key) in tensors("expected.") where name != "loss" {
       report.compare(.output, name, outputs[name]?.value, try file.tensor(key), limit: outputLimit)
     }
     try checkGradients(of: outputs, inputs, pass, model, tolerance, &report)
     try checkBuffers(pass, model, limit: tolerance.double("updated", default: outputLimit), &report)
+    if report.passed && !report.comparesSomething {
+      report.fail("nothing is compared: the case file has no tensor expected.…")
+    }
     return report
+  }
+
+  private func scalar(_ key: String) throws -> Float {
+    let values = try file.tensor(key)
+    guard values.count == 1, !values.dtype.isInteger else {
+      throw ModelError("\(file.path): \(key) has shape \(values.shape); it must be one floating-point number")
+    }
+    return values.converted(to: .float32).scalar
   }
 
   private func tensors(_ prefix: String) -> [(name: String, key: String)] {
@@ -116,16 +121,28 @@ private struct SmallCase {
     // The loss is the sum over outputs of mean(output · cotangent).
     var (seeds, loss): ([(variable: Variable, gradient: Tensor)], Double) = ([], 0)
     for (name, key) in tensors("cotangent.") {
-      let cotangent = try file.tensor(key)
-      guard let output = outputs[name], output.shape == cotangent.shape else { continue }
+      let cotangent = try file.tensor(key).converted(to: .float32)
+      guard let output = outputs[name] else {
+        report.fail("\(key) is of an output that is not computed")
+        continue
+      }
+      guard output.shape == cotangent.shape else {
+        report.fail("\(key) has shape \(cotangent.shape), but the output \(output.shape)")
+        continue
+      }
       loss += product(output.value, cotangent) / Double(cotangent.count)
       if output.needsGradient { seeds.append((output, cotangent.affine(1 / Float(cotangent.count), 0))) }
     }
-    guard !seeds.isEmpty else { return }
+    guard !seeds.isEmpty else {
+      if report.passed, let key = file.names.first(where: { $0.hasPrefix("grad") || $0 == "expected.loss" }) {
+        report.fail("\(key) cannot be compared: the case file has no tensor cotangent.…")
+      }
+      return
+    }
     if file.names.contains("expected.loss") {
       let scale = try meta.double("loss_scale", default: 1)
       report.compareLoss(
-        loss, Double(try file.tensor("expected.loss").scalar), scale: scale,
+        loss, Double(try scalar("expected.loss")), scale: scale,
         limit: try tolerance.double("loss_over_loss_scale", default: 2e-5))
     }
     var gradients: [String: Tensor] = [:]
@@ -173,46 +190,38 @@ private struct SmallCase {
 /// A network with a reference's weights.
 private struct LoadedCase {
   let store: ParameterStore
-  let backbone: any Backbone
+  private let backbone: any Backbone
+  private let head: CaseHead?
   private let family: BackboneFamily
   private let known: Set<String>
-  private let weights: SafeTensorsFile
-  private let kind: String
 
-  init(_ configuration: ModelConfiguration, weights: SafeTensorsFile) throws {
+  init(_ configuration: ModelConfiguration, weights: WeightFolder) throws {
     family = try ModelRegistry.family(of: configuration)
-    self.weights = weights
-    kind = try configuration.strings("architectures").first ?? ""
+    let shapes = weights.tensors.mapValues(\.shape)
     let outline = ParameterStore.outline()
     _ = try family.make(outline.root, configuration)
+    _ = try CaseHead(outline.root, family, configuration, shapes: shapes)
     known = Set(outline.parameters.map(\.name) + outline.buffers.map(\.name))
     var checkpoint: [String: Tensor] = [:]
-    for key in weights.names {
-      if let name = known.contains(key) ? key : family.rename(key) { checkpoint[name] = try weights.tensor(key) }
+    for (key, tensor) in weights.tensors {
+      if let name = known.contains(key) ? key : family.rename(key) { checkpoint[name] = tensor }
     }
     let missing = family.optional.filter { checkpoint[$0] == nil }
     store = ParameterStore(seed: 0, checkpoint: checkpoint, fresh: missing.sorted())
     backbone = try family.make(store.root, configuration)
+    head = try CaseHead(store.root, family, configuration, shapes: shapes)
     try store.finish()
+  }
+
+  /// What the backbone returns, and if asked for what the checkpoint's classifier says of it, where it has one.
+  func outputs(_ inputs: [String: Variable], _ pass: Pass, classified: Bool) throws -> [String: Variable] {
+    var outputs = try backbone.outputs(inputs, pass)
+    if classified, let head { outputs["logits"] = try head.logits(outputs, inputs, backbone, pass) }
+    return outputs
   }
 
   /// Our name for a key of the case.
   func name(of key: String) -> String? { known.contains(key) ? key : family.rename(key) }
-
-  /// What the checkpoint's own classifier says, which a detector leaves out.
-  func classifierLogits(_ outputs: [String: Variable]) throws -> Variable? {
-    guard weights.names.contains("classifier.weight"), let pooled = outputs["pooler_output"] else { return nil }
-    var features = pooled
-    // CLIP's reads the mean of the patches, DINOv2's the class token beside it.
-    if kind.hasPrefix("CLIP") || kind.hasPrefix("Dinov2"), let tokens = outputs["last_hidden_state"] {
-      let patches = mean(slice(tokens, axis: 1, 1..<tokens.shape[1]), axes: [1])
-      features = kind.hasPrefix("CLIP") ? patches : concat([pooled, patches], axis: 1)
-    }
-    let weight = Variable(try weights.tensor("classifier.weight"))
-    guard weight.shape.count == 2, weight.shape[1] == features.shape.last else { return nil }
-    let bias = weights.names.contains("classifier.bias") ? Variable(try weights.tensor("classifier.bias")) : nil
-    return linear(features, weight, bias)
-  }
 }
 
 private func product(_ a: Tensor, _ b: Tensor) -> Double {

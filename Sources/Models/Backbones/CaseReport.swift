@@ -20,6 +20,16 @@ public struct CaseReport: Sendable, Encodable {
     public var tensor: String
     /// Tensors of this kind.
     public var count: Int
+
+    private enum CodingKeys: String, CodingKey { case error, tensor, count }
+
+    /// Writes all of it; an error that is no number as null.
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(orNull(error), forKey: .error)
+      try container.encode(tensor, forKey: .tensor)
+      try container.encode(count, forKey: .count)
+    }
   }
 
   /// The case: folder and file.
@@ -37,18 +47,27 @@ public struct CaseReport: Sendable, Encodable {
 
   init(name: String) { self.name = name }
 
+  /// A case that cannot be run, and why.
+  public init(name: String, failure: String) {
+    self.init(name: name)
+    fail(failure)
+  }
+
+  /// Whether something was held against the reference.
+  var comparesSomething: Bool { !worst.isEmpty || zeroGradientRatio != nil || lossError != nil }
+
   private enum CodingKeys: String, CodingKey {
     case name, passed, worst, lossError = "loss_error", zeroGradientRatio = "zero_gradient_ratio", failures
   }
 
-  /// Writes all of it, `passed` included.
+  /// Writes all of it, `passed` included; what is no number is null, and one of the failures says so.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(name, forKey: .name)
     try container.encode(passed, forKey: .passed)
     try container.encode(worst, forKey: .worst)
-    try container.encodeIfPresent(lossError, forKey: .lossError)
-    try container.encodeIfPresent(zeroGradientRatio, forKey: .zeroGradientRatio)
+    if let lossError { try container.encode(orNull(lossError), forKey: .lossError) }
+    if let zeroGradientRatio { try container.encode(orNull(zeroGradientRatio), forKey: .zeroGradientRatio) }
     try container.encode(failures, forKey: .failures)
   }
 
@@ -75,7 +94,7 @@ public struct CaseReport: Sendable, Encodable {
     var worst = worst[kind.rawValue] ?? Worst(error: -1, tensor: name, count: 0)
     worst.count += 1
     // The negation also takes a NaN.
-    if !(error <= worst.error) { (worst.error, worst.tensor) = (error, name) }
+    if !worst.error.isNaN && !(error <= worst.error) { (worst.error, worst.tensor) = (error, name) }
     self.worst[kind.rawValue] = worst
     if !(error <= limit) { fail("\(kind.rawValue) \(name) is \(short(error)) off, more than \(short(limit))") }
   }
@@ -92,6 +111,9 @@ public struct CaseReport: Sendable, Encodable {
     if !(error <= limit) { fail("loss is \(found), not \(expected)") }
   }
 }
+
+/// JSON has no other numbers.
+private func orNull(_ value: Double) -> Double? { value.isFinite ? value : nil }
 
 /// ‖a - b‖ / ‖b‖ in double precision; of an all-zero b the norm of a.
 private func relativeError(_ a: Tensor, _ b: Tensor) -> Double {

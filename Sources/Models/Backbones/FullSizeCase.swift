@@ -13,6 +13,9 @@ struct FullSizeCase {
   private let folder: URL
   private let meta: ModelConfiguration
 
+  // The largest of these families, CLIP's bigG tower, has 1.8 billion.
+  private static let parameterLimit = 1 << 31
+
   /// - Parameter path: `full/NAME`, with or without an extension.
   init(_ path: URL) throws {
     let isKnown = ["json", "safetensors"].contains(path.pathExtension)
@@ -26,13 +29,20 @@ struct FullSizeCase {
     let configuration = try configuration()
     let family = try ModelRegistry.family(of: configuration)
     let outline = ParameterStore.outline()
-    _ = try family.make(outline.root, configuration)
+    let width = try family.make(outline.root, configuration).featureCount
+    let classes = try shapesOfClassifier(configuration, family, width: width)
+    _ = try CaseHead(outline.root, family, configuration, shapes: classes)
     let tensors =
       outline.parameters.map { ($0.name, $0.value.shape) } + outline.buffers.map { ($0.name, $0.value.shape) }
     for sentence in try differences(tensors) { report.fail(sentence) }
     let parameters = try meta.int("parameters", default: outline.parameterCount, in: 1...1 << 40)
     if parameters != outline.parameterCount { report.fail("\(outline.parameterCount) parameters, not \(parameters)") }
     guard report.passed else { return report }
+    guard outline.parameterCount <= Self.parameterLimit else {
+      throw ModelError(
+        "\(configuration.source) makes \(outline.parameterCount) parameters, more than \(Self.parameterLimit); is it the "
+          + "configuration of another model?")
+    }
 
     // The reference's EfficientNet needs stronger weights for its signal to live through the depth.
     let gain = name == "efficientnet-b0" ? 1.45 : 1
@@ -40,18 +50,26 @@ struct FullSizeCase {
     let store = ParameterStore(
       seed: 0, checkpoint: Dictionary(uniqueKeysWithValues: tensors.map { ($0.0, rule.tensor($0.0, $0.1)) }))
     let backbone = try family.make(store.root, configuration)
+    let head = try CaseHead(store.root, family, configuration, shapes: classes)
     try store.finish()
 
     let file = try SafeTensorsFile(folder.appending(path: name + ".safetensors"))
     var inputs: [String: Variable] = [:]
     for key in file.names where key.hasPrefix("input.") {
-      inputs[String(key.dropFirst("input.".count))] = Variable(try file.tensor(key))
+      let value = try file.tensor(key)
+      inputs[String(key.dropFirst("input.".count))] = Variable(
+        value.dtype.isInteger ? value : value.converted(to: .float32))
     }
-    let outputs = try backbone.outputs(inputs, Pass(training: false))
+    let pass = Pass(training: false)
+    var outputs = try backbone.outputs(inputs, pass)
+    if let head { outputs["logits"] = try head.logits(outputs, inputs, backbone, pass) }
     let limit = try meta.section("tolerance")?.double("outputs", default: 5e-5) ?? 5e-5
     for key in file.names.sorted() where key.hasPrefix("expected.") {
       let wanted = String(key.dropFirst("expected.".count))
       report.compare(.output, wanted, part(wanted, of: outputs), try file.tensor(key), limit: limit)
+    }
+    if report.passed && !report.comparesSomething {
+      report.fail("nothing is compared: \(name).safetensors has no tensor expected.…")
     }
     return report
   }
@@ -67,9 +85,18 @@ struct FullSizeCase {
     guard let entry, let configuration = entry.configuration else {
       throw ModelError("\(folder.path)/\(name): no architecture has this name; put \(name).config.json beside it")
     }
-    // A reference's video network keeps its classifier, which ours leaves out.
+    // A reference's video network keeps its classifier.
     guard entry.family?.name == "r3d" else { return configuration }
     return ModelConfiguration(literal: #"{"model_type": "r3d", "num_classes": 400}"#)
+  }
+
+  /// A video network's; the classifiers of other full-size models are no part of their cases.
+  private func shapesOfClassifier(
+    _ configuration: ModelConfiguration, _ family: BackboneFamily, width: Int
+  ) throws -> [String: [Int]] {
+    guard family.name == R3D.family.name else { return [:] }
+    let classes = try configuration.int("num_classes", default: 0, in: 0...65536)
+    return classes > 0 ? ["fc.weight": [classes, width], "fc.bias": [classes]] : [:]
   }
 
   /// Sentences about names and shapes that are not those of `names/NAME.txt`, where that file is.

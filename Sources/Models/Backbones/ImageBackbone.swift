@@ -21,15 +21,30 @@ extension ImageBackbone {
   }
 }
 
-/// The input of that name if its shape is as the network needs it.
+extension ModelConfiguration {
+  /// Refuses a network of other channels than files have. Reference cases may have any; a detector's input can't.
+  ///
+  /// - Throws: `ModelError` naming the key and the number.
+  func requireColours(_ key: String = "num_channels") throws {
+    let channels = try int(key, default: 3, in: 1...64)
+    guard channels == 3 else {
+      throw ModelError("\(source): \"\(key)\" is \(channels); pictures have 3, so no detector can be made of it")
+    }
+  }
+}
+
+/// The input of that name if its shape is as the network needs it, and its elements are such as layers compute with.
 ///
 /// - Throws: `ModelError` naming the input and the shape.
 func checked(
-  _ inputs: [String: Variable], _ name: String, _ expected: String, _ fits: ([Int]) -> Bool
+  _ inputs: [String: Variable], _ name: String, _ expected: String, isMask: Bool = false, _ fits: ([Int]) -> Bool
 ) throws -> Variable {
   guard let input = inputs[name] else { throw ModelError("the network needs an input \(name) of shape \(expected)") }
   guard input.shape.first != 0, fits(input.shape) else {
     throw ModelError("the input \(name) has shape \(input.shape), not \(expected)")
+  }
+  guard isMask || !input.value.dtype.isInteger else {
+    throw ModelError("the input \(name) has elements of type \(input.value.dtype); it must be floating-point")
   }
   return input
 }

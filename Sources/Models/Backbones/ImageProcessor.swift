@@ -36,9 +36,6 @@ public enum ImageProcessor: String, Sendable, CaseIterable {
     var mean = try processor.doubles("image_mean", default: kind.defaults.mean, count: 3)
     var deviation = try processor.doubles("image_std", default: kind.defaults.deviation, count: 3)
     let second = deviation
-    guard deviation.allSatisfy({ $0 > 0 && $0.isFinite }), mean.allSatisfy(\.isFinite) else {
-      throw ModelError("\(processor.source): \"image_std\" must be positive; is it of another model?")
-    }
     if try !processor.bool("do_normalize", default: true) { (mean, deviation) = ([0, 0, 0], [1, 1, 1]) }
     if kind == .efficientNet, try processor.bool("include_top", default: true) {
       deviation = zip(deviation, second).map(*)
@@ -50,10 +47,18 @@ public enum ImageProcessor: String, Sendable, CaseIterable {
     }
     // (p·factor - mean) / deviation, on our scale where white is 1.
     let (scaling, size) = try kind.geometry(processor)
-    return Preprocessing.Frames(
+    let frames = Preprocessing.Frames(
       size: size, mean: mean.map { Float($0 / (255 * factor)) },
       deviation: deviation.map { Float($0 / (255 * factor)) },
       scaling: scaling)
+    guard frames.mean.allSatisfy({ abs($0) <= Preprocessing.largestMean }),
+      frames.deviation.allSatisfy(Preprocessing.deviations.contains)
+    else {
+      throw ModelError(
+        "\(processor.source): with its \"image_mean\", \"image_std\" and \"rescale_factor\" pictures come to "
+          + "impossible numbers (white minus \(frames.mean) over \(frames.deviation)); is it of another model?")
+    }
+    return frames
   }
 
   private var defaults: (mean: [Double], deviation: [Double]) {

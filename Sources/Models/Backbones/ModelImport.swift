@@ -57,12 +57,16 @@ public struct ModelImport: Sendable {
     let mapped = try ModelImport.mapped(weights.tensors, family, source)
     (tensors, renamed) = (mapped.tensors, mapped.renamed)
     ignored = (mapped.ignored + weights.ignored).sorted()
-    let store = ParameterStore(seed: 0, checkpoint: tensors, fresh: architecture.fresh(beside: tensors))
+    let added = architecture.fresh(beside: tensors)
+    let store = ParameterStore(seed: 0, checkpoint: tensors, fresh: added)
     do {
       _ = try family.make(store.root, usual)
       try store.finish()
     } catch let error as CheckpointError {
-      throw ModelError("\(source): \(error.description)")
+      throw ModelError(
+        "\(source): \(error.description)"
+          + (error.code == .missing
+            ? try ModelImport.others(missing: error.name, tensors, fresh: added, family, usual) : ""))
     }
     parameterCount = store.parameterCount
     let names = store.parameters.map(\.name) + store.buffers.map(\.name)
@@ -113,10 +117,11 @@ public struct ModelImport: Sendable {
       let names = ModelRegistry.all.filter { $0.family != nil }.map(\.name).joined(separator: ", ")
       throw ModelError("\(path.path) has no config.json; say what its weights are with --architecture, one of \(names)")
     }
-    let type = try json.string("model_type")
-    guard let entry = ModelRegistry.all.first(where: { $0.family?.modelTypes.contains(type) ?? false }) else {
-      let known = Set(ModelRegistry.all.flatMap { $0.family?.modelTypes ?? [] }).sorted().joined(separator: ", ")
-      throw ModelError("\(json.source) is of model type \"\(type)\"; known are \(known)")
+    let family = try ModelRegistry.family(of: json)
+    guard let entry = ModelRegistry.all.first(where: { $0.family?.name == family.name }) else {
+      // What has a family and no architecture of its own says why.
+      _ = try family.preprocessing(json, processor)
+      throw ModelError("\(json.source) is of the family \(family.name), which no architecture reads")
     }
     return try entry.configured(by: json, processor: processor)
   }
@@ -140,6 +145,20 @@ public struct ModelImport: Sendable {
       if name != key { renamed.append((key, name)) }
     }
     return (result, renamed, ignored)
+  }
+
+  /// A sentence about keys that are missing beside the first one; empty if there is none.
+  private static func others(
+    missing first: String, _ tensors: [String: Tensor], fresh: [String], _ family: BackboneFamily,
+    _ configuration: ModelConfiguration
+  ) throws -> String {
+    let outline = ParameterStore.outline()
+    _ = try family.make(outline.root, configuration)
+    let others = (outline.parameters.map(\.name) + outline.buffers.map(\.name)).filter { name in
+      name != first && tensors[name] == nil && !fresh.contains(where: name.hasPrefix)
+    }
+    guard let next = others.first else { return "" }
+    return " In all \(others.count + 1) keys are missing, \(next) among them."
   }
 
   private static func checkFinite(_ tensors: [String: Tensor], _ source: String) throws {

@@ -102,6 +102,8 @@ struct CLIPVision: ImageBackbone {
       + [["vision_model.post_layernorm.", "visual_projection."]]
   }
 
+  var stagesOfHead: Int { 1 }
+
   /// `[B, C, H, W]` → `[B, 1 + N, D]`
   private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
     let (tokens, grid) = patchTokens(pixels, patches, pass)
@@ -128,6 +130,7 @@ struct CLIPVision: ImageBackbone {
     },
     preprocessing: { configuration, processor in
       let tower = try configuration.section("vision_config") ?? configuration
+      try tower.requireColours()
       return .frames(
         try ImageProcessor.clip.frames(processor, imageSize: tower.side("image_size", default: 224)))
     })

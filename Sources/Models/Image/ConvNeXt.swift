@@ -140,7 +140,8 @@ struct ConvNeXt: ImageBackbone {
       return key.hasPrefix("convnext.") ? String(key.dropFirst("convnext.".count)) : key
     },
     preprocessing: { configuration, processor in
-      .frames(
+      try configuration.requireColours()
+      return .frames(
         try ImageProcessor.convNext.frames(processor, imageSize: configuration.side("image_size", default: 224)))
     })
 

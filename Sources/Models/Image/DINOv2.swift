@@ -132,7 +132,7 @@ struct DINOv2: ImageBackbone {
     let pixels = try pixelValues(inputs)
     let N = (pixels.shape[2] / smallestSide) * (pixels.shape[3] / smallestSide)
     let mask = try inputs["bool_masked_pos"].map { _ in
-      try checked(inputs, "bool_masked_pos", "[\(pixels.shape[0]), \(N)]") { $0 == [pixels.shape[0], N] }
+      try checked(inputs, "bool_masked_pos", "[\(pixels.shape[0]), \(N)]", isMask: true) { $0 == [pixels.shape[0], N] }
     }
     if mask != nil && maskToken == nil {
       throw ModelError("the input bool_masked_pos needs a mask token, and the configuration has use_mask_token false")
@@ -179,7 +179,10 @@ struct DINOv2: ImageBackbone {
       return key
     },
     // The published sizes are trained at 518 pixels and used at 224, which their processor says.
-    preprocessing: { _, processor in .frames(try ImageProcessor.bit.frames(processor)) })
+    preprocessing: { configuration, processor in
+      try configuration.requireColours()
+      return .frames(try ImageProcessor.bit.frames(processor))
+    })
 
   static let small = Architecture(
     name: "dinov2-small", modality: .image, family: family,

@@ -121,6 +121,9 @@ struct EfficientNet: ImageBackbone {
   private let activation: Activation
   private let poolsMaximum: Bool
 
+  // EfficientNet-B7 has 55.
+  private static let blockLimit = 1024
+
   init(_ scope: ParameterScope, _ configuration: ModelConfiguration) throws {
     let scaling = try Scaling(configuration)
     let base = try configuration.ints("in_channels", default: [32, 16, 24, 40, 80, 112, 192], in: 1...8192)
@@ -154,6 +157,11 @@ struct EfficientNet: ImageBackbone {
         scope["embeddings", "batchnorm"], channels: stemWidth, eps: scaling.eps, momentum: scaling.momentum)
     )
     let total = repeats.map(scaling.repeats).reduce(0, +)
+    guard total <= Self.blockLimit else {
+      throw ModelError(
+        "\(configuration.source): num_block_repeats and depth_coefficient make \(total) blocks, more than "
+          + "\(Self.blockLimit); is it the configuration of another model?")
+    }
     var (blocks, width): ([Block], Int) = ([], stemWidth)
     for stage in base.indices {
       let (first, output) = (scaling.channels(base[stage]), scaling.channels(outputs[stage]))
@@ -192,6 +200,8 @@ struct EfficientNet: ImageBackbone {
     [["embeddings."]] + blocks.indices.map { ["encoder.blocks.\($0)."] } + [["encoder.top_conv.", "encoder.top_bn."]]
   }
 
+  var stagesOfHead: Int { 1 }
+
   /// `[B, C, H, W]` → `[B, D, H/32, W/32]`
   private func encoded(_ pixels: Variable, _ pass: Pass) -> Variable {
     var x = activation.after(stem.norm, stem.convolution(pixels, pass), pass)
@@ -211,7 +221,8 @@ struct EfficientNet: ImageBackbone {
       return key.hasPrefix("efficientnet.") ? String(key.dropFirst("efficientnet.".count)) : key
     },
     preprocessing: { configuration, processor in
-      .frames(
+      try configuration.requireColours()
+      return .frames(
         try ImageProcessor.efficientNet.frames(processor, imageSize: configuration.side("image_size", default: 600)))
     })
 

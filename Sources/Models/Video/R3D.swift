@@ -44,7 +44,6 @@ struct R3D: Backbone {
   private let channels: Int
   private let stem: (convolution: Conv3d, norm: BatchNorm)
   private let layers: [[Block]]
-  private let classifier: Linear?
 
   init(_ scope: ParameterScope, _ configuration: ModelConfiguration) throws {
     let widths = try configuration.ints("widths", default: [64, 128, 256, 512], in: 1...8192)
@@ -68,9 +67,6 @@ struct R3D: Backbone {
           scope["layer\(layer + 1)", index], in: width, out: widths[layer], stride: layer > 0 && index == 0 ? 2 : 1)
       }
     }
-    // The classifier of a checkpoint; a detector's configuration names no classes.
-    let classes = try configuration.int("num_classes", default: 0, in: 0...65536)
-    classifier = classes > 0 ? try Linear(scope["fc"], in: last, out: classes) : nil
   }
 
   func features(_ input: Variable, _ pass: Pass) -> Variable {
@@ -83,23 +79,22 @@ struct R3D: Backbone {
     let video = try checked(inputs, "video", "[N, \(channels), T, H, W]") {
       $0.count == 5 && $0[1] == channels && !$0.contains(0)
     }
-    let features = features(video, pass)
-    return classifier.map { ["features": features, "logits": $0(features, pass)] } ?? ["features": features]
+    return ["features": features(video, pass)]
   }
 
   var stages: [[String]] {
     [["stem."]]
       + layers.enumerated().flatMap { layer, blocks in blocks.indices.map { ["layer\(layer + 1).\($0)."] } }
-      + (classifier == nil ? [] : [["fc."]])
   }
 
   static let family = BackboneFamily(
     name: "r3d", modelTypes: ["r3d", "r3d_18", "VideoResNet"],
     make: { try R3D($0, $1) },
     rename: { $0.hasPrefix("fc.") ? nil : $0 },
-    preprocessing: { _, _ in
+    preprocessing: { configuration, _ in
+      try configuration.requireColours("in_channels")
       // What torchvision's weights were trained on: 16 frames at 15 a second, and Kinetics' own statistics.
-      .clips(
+      return .clips(
         .init(
           count: 3, length: 16, rate: 15, size: 112, mean: [0.43216, 0.394666, 0.37645],
           deviation: [0.22803, 0.22145, 0.216989]))

@@ -56,6 +56,9 @@ struct SequenceLSTM: Backbone {
       let shape = isLone ? [states, width] : [states, batch, width]
       return try inputs[name].map { _ in try checked(inputs, name, "\(shape)") { $0 == shape } }
     }
+    if let lengths = inputs["lengths"]?.value, !lengths.dtype.isInteger {
+      throw ModelError("the input lengths has elements of type \(lengths.dtype); it must be of whole numbers")
+    }
     let lengths = inputs["lengths"]?.value.integers()
     if let lengths, lengths.count != batch || !lengths.allSatisfy((1...time).contains) {
       throw ModelError(
@@ -68,7 +71,9 @@ struct SequenceLSTM: Backbone {
   /// Layer by layer: `weight_ih_l0`, `weight_ih_l0_reverse` and so on belong together.
   var stages: [[String]] {
     (0..<states / (featureCount / width)).map { layer in
-      ["weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l"].map { "\(prefix)\($0)\(layer)" }
+      ["weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l", "weight_hr_l"].flatMap { kind in
+        ["", "_reverse"].map { "\(prefix)\(kind)\(layer)\($0)" }
+      }
     }
   }
 

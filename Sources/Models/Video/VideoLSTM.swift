@@ -59,7 +59,9 @@ struct VideoLSTM: TwoPartBackbone {
           throw ModelError("\(configuration.source) is not of an image backbone, whose frames an LSTM can read")
         }
         return .clips(
-          .init(count: 3, length: 16, rate: 8, size: frames.size, mean: frames.mean, deviation: frames.deviation))
+          .init(
+            count: 3, length: 16, rate: 8, size: frames.size, mean: frames.mean, deviation: frames.deviation,
+            scaling: frames.scaling))
       },
       variant: { type in ModelRegistry.imageFamilies.first { $0.modelTypes.contains(type) }.map(family(over:)) })
   }

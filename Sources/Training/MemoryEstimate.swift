@@ -1,5 +1,5 @@
 import Autograd
-import Glibc
+import Foundation
 import Models
 import NN
 import Tensor
@@ -14,13 +14,24 @@ struct MemoryEstimate {
   let activationsPerView: Int
   /// Views that are in the network at once, over all threads.
   let views: Int
+  /// Shards that are computed side by side.
+  let shards: Int
 
   /// All of it.
   var bytes: Int { state + activationsPerView * views }
 
   /// An estimate from its parts.
-  init(state: Int, activationsPerView: Int, views: Int) {
-    (self.state, self.activationsPerView, self.views) = (state, activationsPerView, views)
+  init(state: Int, activationsPerView: Int, views: Int, shards: Int = 1) {
+    (self.state, self.activationsPerView, self.views, self.shards) = (state, activationsPerView, views, shards)
+  }
+
+  /// What scoring takes, sample by sample: weights, and all parts of one sample a thread.
+  init(scoring body: FrozenPart, _ store: ParameterStore, _ input: Preprocessing, threads: Int) {
+    state = 4 * store.parameterCount
+    (views, shards) = (input.mostParts * threads, threads)
+    activationsPerView = Self.most(PartWriter(input: input).partShape) { batch in
+      _ = body.features(Variable(batch), Pass(training: false))
+    }
   }
 
   /// - Parameters:
@@ -32,7 +43,7 @@ struct MemoryEstimate {
   ) {
     let all = store.parameterCount
     let trained = store.parameters.filter(\.trainable).reduce(0) { $0 + $1.value.count }
-    let shards = min(threads, settings.logicalShards)
+    shards = min(threads, settings.logicalShards)
     // Two moments and the best epoch's weights; a gradient for each shard, and their sum.
     let copies = 3 + (settings.ema > 0 ? 1 : 0) + settings.logicalShards + 1
     state = 4 * (all + copies * trained)
@@ -45,13 +56,19 @@ struct MemoryEstimate {
   private static func activations(_ network: any Network, _ settings: TrainSettings, _ partShape: [Int]) -> Int {
     let pass = Pass(training: true)
     pass.recomputes = settings.gradientCheckpointing
+    return most(partShape) { input in
+      let output = network.logits(Variable(input), pass)
+      pass.backward(from: output, gradient: Tensor(zeros: output.shape)) { _, _ in }
+    }
+  }
+
+  /// Bytes for each of two empty views, at the most.
+  private static func most(_ partShape: [Int], _ body: (Tensor) -> Void) -> Int {
     let format: MemoryFormat = partShape.count >= 3 ? .channelsLast : .contiguous
     let count = 2
     let size = partShape.reduce(count, *)
     let counted = TensorMemory.counting {
-      let input = Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } }
-      let output = network.logits(Variable(input), pass)
-      pass.backward(from: output, gradient: Tensor(zeros: output.shape)) { _, _ in }
+      body(Tensor([count] + partShape, format: format) { out in for index in 0..<size { out[index] = 0 } })
     }
     return counted.most / count
   }
@@ -74,10 +91,26 @@ struct MemoryEstimate {
     guard left > activationsPerView else {
       return text + "; use a smaller model, tune: frozen, or a machine with more memory"
     }
-    let fitting = max(1, settings.batch * left / max(1, activationsPerView * views))
-    let accumulate = (settings.batch * settings.accumulate + fitting - 1) / fitting
-    return text + "; set train.batch: \(fitting) and train.accumulate: \(accumulate), which makes the same steps"
-      + (settings.gradientCheckpointing ? "" : ", or train.gradient_checkpointing: true")
+    let checkpointing = settings.gradientCheckpointing ? "" : ", or train.gradient_checkpointing: true"
+    let perShard = left / max(1, activationsPerView * shards)
+    guard perShard > 0 else {
+      return text + "; give the worker fewer threads (\(left / activationsPerView) of them fit)" + checkpointing
+    }
+    // Every logical shard has whole views: the largest batch of such shards that divides the step.
+    let step = settings.batch * settings.accumulate
+    let batches = (1...perShard).map { $0 * settings.logicalShards }
+    let exact = batches.last { step % $0 == 0 }
+    let batch = exact ?? batches.last!
+    return text + "; set train.batch: \(batch) and train.accumulate: \((step + batch - 1) / batch), which makes "
+      + (exact == nil ? "much " : "") + "the same steps" + checkpointing
+  }
+
+  /// Why a frozen backbone's features cannot be computed, and what to change; nil if they fit in `limit` bytes.
+  func scoringWarning(limit: Int) -> String? {
+    guard bytes > limit else { return nil }
+    return "the features of \(views) views at once need about \(Self.gibibytes(bytes)) of memory "
+      + "(\(Self.gibibytes(state)) for weights), and there are \(Self.gibibytes(limit)); give the worker fewer threads, "
+      + "use a smaller model, or a machine with more memory"
   }
 
   private static func gibibytes(_ bytes: Int) -> String {
@@ -85,6 +118,54 @@ struct MemoryEstimate {
     return "\(tenths / 10).\(tenths % 10) GiB"
   }
 
-  /// This machine's memory.
-  static var machine: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
+  /// This machine's memory, or as much of it as this process may take.
+  static var machine: Int {
+    let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    let groups = (try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)) ?? ""
+    return min(physical, controlGroupLimit(groups, root: "/sys/fs/cgroup") ?? physical)
+  }
+
+  /// The least limit of a control group and those above it, as containers, Slurm and systemd set them.
+  ///
+  /// - Parameters:
+  ///   - groups: the text of `/proc/self/cgroup`, of version 1, 2 or both.
+  ///   - root: where control groups are mounted.
+  static func controlGroupLimit(_ groups: String, root: String) -> Int? {
+    var limits: [Int] = []
+    for line in groups.split(separator: "\n") {
+      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard fields.count == 3 else { continue }
+      let (base, file): (String, String)
+      switch fields[1].split(separator: ",") {
+      case []: (base, file) = (root, "memory.max")
+      case let controllers where controllers.contains("memory"):
+        (base, file) = (root + "/memory", "memory.limit_in_bytes")
+      default: continue
+      }
+      // Inside a container the path may be that of the host, and its own group the one at the root.
+      var path = fields[2].split(separator: "/")
+      while true {
+        let name = ([base] + path.map(String.init) + [file]).joined(separator: "/")
+        let text = try? String(contentsOfFile: name, encoding: .utf8)
+        if let limit = text.flatMap({ Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) {
+          limits.append(limit)
+        }
+        if path.popLast() == nil { break }
+      }
+    }
+    return limits.min()
+  }
+}
+
+extension Preprocessing {
+  /// Most parts that a sample is scored on.
+  fileprivate var mostParts: Int {
+    switch self {
+    case .frames(let input): input.count
+    case .clips(let input): input.count
+    case .logMel(let input): input.maximumWindows
+    case .waveform(let input): input.maximumWindows
+    case .cepstra: 1
+    }
+  }
 }

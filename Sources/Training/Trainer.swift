@@ -19,7 +19,7 @@ import Tensor
 /// checkpoints, nor on the machine among those with the same numerics.
 public struct Trainer {
   /// Raised whenever training gives other bits for the same settings.
-  static let revision = 2
+  static let revision = 3
 
   /// What is trained.
   public let job: TrainingJob
@@ -73,6 +73,7 @@ public struct Trainer {
     defer { TensorMemory.releaseIdle() }
     let (store, built) = try build()
     notes.clear()
+    noteMixing()
     let (network, data) = try prepare(built, store)
     // A strategy by name is a decision of ours, which the report shows; the experiment's own keys it shows anyway.
     if job.balance.strategy == .given { onLog(data.balanceSummary) } else { note(.balance, data.balanceSummary) }
@@ -101,7 +102,10 @@ public struct Trainer {
   }
 
   /// The network with its first weights.
-  private func build() throws -> (ParameterStore, any Network) {
+  ///
+  /// - Throws: `TrainingError` for weights and settings that do not fit the network, which the coordinator asks before
+  ///   a run begins.
+  func build() throws -> (store: ParameterStore, network: any Network) {
     let checkpoint = try job.weights.map { try job.architecture.checkpoint(in: $0.url) }
     let store = ParameterStore(
       seed: RandomStream.seed(job, "weights"), checkpoint: checkpoint,
@@ -145,7 +149,7 @@ public struct Trainer {
       return (network, try data("prepare", PartWriter(input: input), first: plain, load: plain))
     }
     if job.settings.augment {
-      onLog("tune: frozen computes features once, so train.augment, mixup and cutmix have no effect")
+      onLog("tune: frozen computes features once, so train.augment has no effect")
     }
     guard let part = FrozenPart(detector, store, fresh: job.architecture.family?.fresh ?? []) else {
       note(.tuning, "the backbone has parts without outside weights, so they are trained and nothing is kept")
@@ -156,11 +160,24 @@ public struct Trainer {
         FrozenBodyNetwork(part: part), try data("prepare", PartWriter(input: input), first: plain, load: plain)
       )
     }
+    let estimate = MemoryEstimate(scoring: part, store, job.input, threads: threads)
+    if let text = estimate.scoringWarning(limit: memory) { note(.memory, text) }
     let frozen = try FrozenFeatures(part, store, job, cache)
     return (
       HeadNetwork(part: part),
       try data("features", frozen.features, first: { try frozen.make($0) }, load: { try frozen.kept($0) })
     )
+  }
+
+  /// Says where mixup and cutmix are asked for and not done.
+  private func noteMixing() {
+    let settings = job.settings
+    guard job.architecture.fitting == .gradient, settings.mixup > 0 || settings.cutmix > 0 else { return }
+    if job.tuning == .frozen {
+      note(.mixing, "mixup and cutmix are not done, as tune: frozen computes the features of each sample once")
+    } else if Mixing(settings, job.input) == nil {
+      note(.mixing, "mixup and cutmix are not done, as they are for pictures and clips, and this model has other input")
+    }
   }
 
   /// A sentence for the log and the report.

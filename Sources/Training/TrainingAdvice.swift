@@ -4,7 +4,7 @@ import Synchronization
 public struct TrainingNote: Codable, Sendable, Equatable {
   /// What it is about; notes of one kind from several folds are one remark in the report.
   public enum Kind: String, Codable, Sendable, CaseIterable {
-    case balance, tuning, memory, precision, loading, convergence, overfitting
+    case balance, tuning, mixing, memory, precision, loading, convergence, overfitting
   }
 
   /// What it is about.

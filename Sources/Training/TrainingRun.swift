@@ -33,7 +33,7 @@ final class TrainingRun {
     let job = trainer.job
     step = TrainingStep(
       network, store, settings: job.settings, loss: ItemLoss(data.balance, smoothing: job.settings.labelSmoothing),
-      stages: (network as? Detector)?.backbone.stages ?? [], keepsStatistics: job.keepsStatistics,
+      stages: (network as? Detector)?.backbone.stagesOfBlocks ?? [], keepsStatistics: job.keepsStatistics,
       threads: trainer.threads, reducer: trainer.reducer)
     if job.settings.ema > 0 { average = WeightAverage(decay: job.settings.ema, store) }
     crew = ShardThreads(count: trainer.threads, computeThreads: 1)

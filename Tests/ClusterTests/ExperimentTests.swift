@@ -118,6 +118,40 @@ import Training
     #expect(throws: ExperimentError.self) { try first.with(weights: ["b": "x"]) }
   }
 
+  @Test func `refuse weights that do not fit before a run begins, all of them at once`() throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/models")
+    let folder = FileManager.default.temporaryDirectory.appending(path: "unmask-experiment-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    func weights(_ name: String, _ change: (inout [String: Any]) -> Void) throws -> URL {
+      let url = folder.appending(path: name)
+      try FileManager.default.copyItem(at: fixtures.appending(path: "dinov2").standardizedFileURL, to: url)
+      let file = url.appending(path: "config.json")
+      var json = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      change(&json)
+      try JSONSerialization.data(withJSONObject: json).write(to: file)
+      return url
+    }
+    let paths = [
+      "deeper": try weights("deeper") { $0["num_hidden_layers"] = 40 }, "good": try weights("good") { _ in },
+      "colours": try weights("colours") { $0["num_channels"] = 4 },
+    ]
+    let models = ["deeper", "good", "colours"].map {
+      "{name: \($0), architecture: dinov2-small, weights: w, tune: full}"
+    }
+    let last = "{name: last, architecture: dinov2-small, weights: w, tune: last-99}"
+    let experiment = try parse((models + [last]).joined(separator: ", "))
+      .with(weights: paths.mapValues(\.path).merging(["last": paths["good"]!.path]) { $1 })
+    let error = #expect(throws: TrainingError.self) { try experiment.withWeightHashes() }
+    let text = error?.description ?? ""
+    for words in [
+      "model deeper, weights", "layer.2.", "model colours: ", "pictures have 3", "model last: tune: last-99",
+    ] {
+      #expect(text.contains(words), "\(words) is not in \(text)")
+    }
+    #expect(!text.contains("model good"))
+  }
+
   @Test(arguments: [
     ("f1", "f1"), ("youden", "youden"), ("balanced-accuracy", "balanced-accuracy"), ("eer", "eer"), ("0.5", "0.5"),
     ("cost", "cost:5.0:1.0:0.1"), ("fpr", "fpr:0.05"), ("cost:2:1", "cost:2.0:1.0:0.5"), ("\"fpr:0.2\"", "fpr:0.2"),

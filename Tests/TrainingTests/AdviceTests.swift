@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import NN
 import Tensor
@@ -51,6 +52,23 @@ import Testing
     #expect(found.description.contains("a step, 13 MiB of it for weights and optimizer and "))
   }
 
+  @Test func `knows the limits of control groups`() throws {
+    let folder = try TemporaryFolder()
+    func limit(_ path: String, _ text: String) throws {
+      let url = folder.url.appending(path: path)
+      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data((text + "\n").utf8).write(to: url)
+    }
+    try limit("job/memory.max", "5000000000")
+    try limit("job/step/memory.max", "max")
+    try limit("memory/slurm/memory.limit_in_bytes", "3000000000")
+    let root = folder.url.path
+    #expect(MemoryEstimate.controlGroupLimit("0::/job/step\n", root: root) == 5_000_000_000)
+    #expect(MemoryEstimate.controlGroupLimit("0::/other\n", root: root) == nil)
+    #expect(MemoryEstimate.controlGroupLimit("5:cpu,memory:/slurm/1\n0::/job\n", root: root) == 3_000_000_000)
+    #expect(MemoryEstimate.machine > 0)
+  }
+
   @Test func `suggests a batch that fits`() {
     // Given numbers: what is measured beside other tests is not exact.
     let found = MemoryEstimate(state: 1 << 30, activationsPerView: 64 << 20, views: 8)
@@ -60,6 +78,21 @@ import Testing
     #expect(
       text?.contains("set train.batch: 8 and train.accumulate: 4, which makes the same steps, or train.gradient_ch")
         == true)
+    // 20 views in four shards are 5 a shard; what fits has as many in every shard, and two shards at once.
+    (settings.batch, settings.logicalShards) = (20, 4)
+    let two = MemoryEstimate(state: 1 << 30, activationsPerView: 64 << 20, views: 10, shards: 2)
+    for (views, words) in [
+      (9, "set train.batch: 4 and train.accumulate: 5, which makes the same steps"),
+      (3, "set train.batch: 4 and train.accumulate: 5, which makes the same steps"),
+      (1, "give the worker fewer threads (1 of them fit), or train.gradient_checkpointing"),
+    ] {
+      let limit = two.state + two.activationsPerView * views + 1
+      #expect(
+        two.warning(limit: limit, settings)?.contains(words) == true, "\(two.warning(limit: limit, settings) ?? "")")
+    }
+    settings.batch = 18
+    let uneven = two.warning(limit: two.state + two.activationsPerView * 9, settings)
+    #expect(uneven?.contains("set train.batch: 16 and train.accumulate: 2, which makes much the same steps") == true)
     settings.gradientCheckpointing = true
     #expect(found.warning(limit: 10, settings)?.contains("tune: frozen, or a machine with more memory") == true)
   }

@@ -31,6 +31,32 @@ import Testing
     return file
   }
 
+  @Test func `scales clips as the weights' processor says, with and without faces`() throws {
+    let folder = try TemporaryFolder()
+    let picture = try Media.image(at: Self.portrait)
+    let file = try video(folder, "a.avi", (0..<6).map { _ in picture.pixels }, 320, 320)
+    let text = #"{"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 32}, "crop_pct": 0.5}"#
+    let lstm = try ModelRegistry.find("lstm").configured(
+      by: ModelConfiguration(json: Data(#"{"model_type": "convnext"}"#.utf8), source: "config.json"),
+      processor: ModelConfiguration(json: Data(text.utf8), source: "preprocessor_config.json"))
+    guard case .clips(var clips) = lstm.preprocessing else { throw ModelError("the LSTM reads no clips") }
+    #expect(clips.scaling == .init(.shortSide, side: 64, filter: "bicubic") && clips.size == 32)
+    (clips.count, clips.length, clips.rate) = (1, 2, 10)
+    let frames = Preprocessing.Frames(count: 1, size: 32, scaling: clips.scaling)
+    let preparer = Preparer(detectors: FaceDetectors())
+    for prepared in [false, true] {
+      func sample(_ input: Preprocessing) throws -> [UInt8] {
+        Array(try preparer.sample(file, prepared ? Self.detecting.applied(to: input) : input).bytes)
+      }
+      let one = try sample(.frames(frames))
+      #expect(try sample(.clips(clips)) == one + one)
+      var plain = clips
+      plain.scaling = nil
+      #expect(try sample(.clips(plain)) != one + one)
+      #expect(Preprocessing.clips(plain).cacheKey != Preprocessing.clips(clips).cacheKey)
+    }
+  }
+
   @Test func `cuts the face out of frames and clips, in a model's size`() throws {
     let folder = try TemporaryFolder()
     let picture = try Media.image(at: Self.portrait)

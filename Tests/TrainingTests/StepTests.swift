@@ -43,13 +43,30 @@ import Testing
 }
 
 @Suite struct `learning rate` {
-  @Test func `rises, then falls to zero`() {
+  @Test func `rises, then falls until the step after the last`() {
     var settings = TrainSettings()
     (settings.epochs, settings.learningRate, settings.warmupEpochs) = (10, 2, 2)
-    #expect(settings.learningRate(step: 4, of: 5, epoch: 0) == 1)
-    #expect(settings.learningRate(step: 4, of: 5, epoch: 1) == 2)
-    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 5) - 1) < 1e-12)
-    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 9)) < 1e-12)
+    for schedule in [TrainSettings.Schedule.cosine, .linear, .constant] {
+      settings.schedule = schedule
+      #expect(settings.learningRate(step: 0, of: 5, epoch: 0) == 0.2)
+      #expect(settings.learningRate(step: 4, of: 5, epoch: 0) == 1)
+      #expect(settings.learningRate(step: 4, of: 5, epoch: 1) == 2)
+    }
+    #expect(settings.learningRate(step: 4, of: 5, epoch: 9) == 2)
+    settings.schedule = .linear
+    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 5) - 2 * 21 / 41) < 1e-12)
+    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 9) - 2.0 / 41) < 1e-12)
+    settings.schedule = .cosine
+    #expect(abs(settings.learningRate(step: 4, of: 5, epoch: 9) - (1 - cos(.pi / 41))) < 1e-12)
+  }
+
+  @Test func `of the only step is not 0`() {
+    var settings = TrainSettings()
+    (settings.epochs, settings.learningRate, settings.warmupEpochs) = (1, 2, 0)
+    for schedule in [TrainSettings.Schedule.cosine, .linear, .constant] {
+      settings.schedule = schedule
+      #expect(settings.learningRate(step: 0, of: 1, epoch: 0) >= 1)
+    }
   }
 }
 

@@ -218,6 +218,39 @@ struct TinyTwoPart: TwoPartBackbone {
     }
   }
 
+  /// What lies behind the last block and has weights of layers is no block.
+  @Test(arguments: [
+    (
+      "clip-vit-base-patch32", "vision_model.encoder.layers.11.",
+      ["visual_projection.", "vision_model.post_layernorm."]
+    ),
+    ("efficientnet-b0", "encoder.blocks.15.", ["encoder.top_conv.", "encoder.top_bn."]),
+    ("dinov2-small", "encoder.layer.11.", ["layernorm."]), ("r3d-18", "layer4.1.", []),
+  ])
+  func `of the last block trains a block`(name: String, block: String, behind: [String]) throws {
+    let entry = try ModelRegistry.find(name)
+    let store = ParameterStore.outline()
+    let network = try entry.build(store.root, entry.preprocessing)
+    try Tuning.last(1).apply(to: network, store, fresh: [], model: "m")
+    let expected = [block, "head."] + behind
+    for parameter in store.parameters {
+      #expect(parameter.trainable == expected.contains { parameter.name.hasPrefix($0) }, "\(parameter.name)")
+    }
+    // Each of them is there.
+    for prefix in expected { #expect(store.parameters.contains { $0.name.hasPrefix(prefix) }, "\(prefix)") }
+  }
+
+  @Test func `says that mixup and cutmix are not done`() throws {
+    let folder = try TemporaryFolder()
+    let weights = try TinyBackbone.weights(in: folder)
+    func notes(_ tuning: Tuning, mixup: Double) throws -> [String] {
+      let job = try TinyBackbone.job(weights, tuning) { ($0.epochs, $0.mixup) = (1, mixup) }
+      return try train(folder, job).summary.notes.filter { $0.kind == .mixing }.map(\.text)
+    }
+    #expect(try notes(.frozen, mixup: 0.8).first?.contains("tune: frozen") == true)
+    #expect(try notes(.frozen, mixup: 0).isEmpty && notes(.full, mixup: 0.8).isEmpty)
+  }
+
   @Test(arguments: [BalanceSettings.Strategy.smote, .borderlineSMOTE])
   func `on kept features can make points between them`(strategy: BalanceSettings.Strategy) throws {
     let folder = try TemporaryFolder()

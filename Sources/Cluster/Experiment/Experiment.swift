@@ -179,8 +179,14 @@ public struct Experiment: Codable, Sendable {
         continue
       }
       hashed.models[index].weightsHash = folder.hash
-      // A folder of another family is an error of now, not of the first job.
-      _ = try architecture.configured(by: folder.url)
+      // What does not fit is an error of now, not of the first job.
+      do {
+        try folder.verify(
+          model: model.name, architecture: architecture.configured(by: folder.url), tuning: model.tune,
+          settings: model.train)
+      } catch let error as TrainingError {
+        problems.append(error.description)
+      } catch { problems.append("model \(model.name): \(error)") }
     }
     guard problems.isEmpty else { throw TrainingError(problems.joined(separator: "\n")) }
     return hashed

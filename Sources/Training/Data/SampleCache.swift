@@ -114,9 +114,9 @@ extension Preprocessing {
     let parts: String
     switch self {
     case .frames(let input):
-      let scaling = input.scaling.map { "-\($0.mode.rawValue)-\($0.side)-\($0.filter)" } ?? ""
-      parts = "frames-\(input.count)x\(input.size)\(scaling)"
-    case .clips(let input): parts = "clips-\(input.count)x\(input.length)x\(input.size)-\(input.rate)"
+      parts = "frames-\(input.count)x\(input.size)\(scalingKey(input.scaling))"
+    case .clips(let input):
+      parts = "clips-\(input.count)x\(input.length)x\(input.size)-\(input.rate)\(scalingKey(input.scaling))"
     case .logMel(let input):
       parts =
         "logmel-\(input.sampleRate)-\(input.window)-\(input.hop)-\(input.transform)-\(input.mels)"
@@ -128,6 +128,10 @@ extension Preprocessing {
     case .waveform(let input): parts = "waveform-\(input.sampleRate)-\(input.maximumSeconds)"
     }
     return "\(parts)\(preparationKey)-r\(SampleCache.revision)"
+  }
+
+  private func scalingKey(_ scaling: Scaling?) -> String {
+    scaling.map { "-\($0.mode.rawValue)-\($0.side)-\($0.filter)" } ?? ""
   }
 
   /// What is done before scaling and windowing; empty when nothing is, so that older entries stay good.

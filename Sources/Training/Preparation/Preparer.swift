@@ -12,7 +12,7 @@ struct Preparer: Sendable {
   func sample(_ file: URL, _ input: Preprocessing) throws -> PreparedSample {
     switch input {
     case .frames(let frames):
-      let fit = fit(of: frames)
+      let fit = fit(frames.scaling, size: frames.size)
       guard let faces = frames.faces else { return try wholeFrames(file, frames, fit) }
       let found = try FaceReader(file, faces.settings, faces.files(detectors), detectors)
       guard found.face != nil || faces.missing == "exclude" else {
@@ -23,18 +23,17 @@ struct Preparer: Sendable {
       return PreparedSample(
         pictures.flatMap(\.pixels), shape: [pictures.count, frames.size, frames.size, 3], note: Self.note(found))
     case .clips(let clips):
-      guard let faces = clips.faces else { return try wholeClips(file, clips) }
+      let fit = fit(clips.scaling, size: clips.size)
+      guard let faces = clips.faces else { return try wholeClips(file, clips, fit) }
       let found = try FaceReader(file, faces.settings, faces.files(detectors), detectors)
       guard found.face != nil || faces.missing == "exclude" else {
-        return try wholeClips(file, clips).noting(Self.noFace)
+        return try wholeClips(file, clips, fit).noting(Self.noFace)
       }
       let span = try found.span()
       let times = clipTimes(clips, duration: span.upperBound - span.lowerBound).map { $0 + span.lowerBound }
       let crops = try found.crops(times: times)
       guard crops.times.count == times.count else { throw MediaError(.absent, file, "it has no moving pictures") }
-      let pixels = crops.times.indices.flatMap {
-        crops.picture($0).fitted(.cover(width: clips.size, height: clips.size)).pixels
-      }
+      let pixels = crops.times.indices.flatMap { crops.picture($0).fitted(fit).pixels }
       return PreparedSample(
         pixels, shape: [clips.count, clips.length, clips.size, clips.size, 3], note: Self.note(found))
     case .logMel(let mel):
@@ -63,10 +62,10 @@ struct Preparer: Sendable {
     return PreparedSample(pictures.flatMap(\.pixels), shape: [pictures.count, frames.size, frames.size, 3])
   }
 
-  private func wholeClips(_ file: URL, _ clips: Preprocessing.Clips) throws -> PreparedSample {
+  private func wholeClips(_ file: URL, _ clips: Preprocessing.Clips, _ fit: Fit) throws -> PreparedSample {
     let reader = try MediaReader(file)
     let times = clipTimes(clips, duration: reader.facts.duration ?? 0)
-    let pictures = try reader.frames(times: times, fit: .cover(width: clips.size, height: clips.size))
+    let pictures = try reader.frames(times: times, fit: fit)
     return PreparedSample(
       pictures.flatMap(\.image.pixels), shape: [clips.count, clips.length, clips.size, clips.size, 3])
   }
@@ -85,8 +84,8 @@ extension Preprocessing.Faces {
 }
 
 /// How pictures come to a model's size.
-private func fit(of frames: Preprocessing.Frames) -> Fit {
-  guard let scaling = frames.scaling else { return .cover(width: frames.size, height: frames.size) }
+private func fit(_ scaling: Preprocessing.Scaling?, size: Int) -> Fit {
+  guard let scaling else { return .cover(width: size, height: size) }
   let scaled: Fit =
     switch scaling.mode {
     case .exact: .exact(width: scaling.side, height: scaling.side)
@@ -96,7 +95,7 @@ private func fit(of frames: Preprocessing.Frames) -> Fit {
   guard let filter = ResizeFilter(rawValue: scaling.filter) else {
     preconditionFailure("no filter is called \(scaling.filter); Preprocessing.validate lets none other pass")
   }
-  return .cropped(scaled, filter, width: frames.size, height: frames.size)
+  return .cropped(scaled, filter, width: size, height: size)
 }
 
 /// The times, in seconds, of all frames of all clips: clips evenly spaced from the beginning to the end. Each time is in

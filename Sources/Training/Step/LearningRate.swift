@@ -1,16 +1,18 @@
 import NN
 
 extension TrainSettings {
-  /// The learning rate of one step of an epoch. The warm-up's first step is not wasted on a rate of 0.
+  /// The learning rate of one step of an epoch. Neither the warm-up's first step nor the last of all is wasted on a rate
+  /// of 0.
   func learningRate(step: Int, of stepsPerEpoch: Int, epoch: Int) -> Double {
     let warmup = Int((warmupEpochs * Double(stepsPerEpoch)).rounded())
-    let total = epochs * stepsPerEpoch
+    let position = epoch * stepsPerEpoch + step + 1
+    let end = epochs * stepsPerEpoch + 1
     let rule: NN.Schedule =
       switch schedule {
-      case .constant: .constant
-      case .linear: .linear(warmup: warmup, total: total)
-      case .cosine: .cosine(warmup: warmup, total: total)
+      case .constant: position < warmup ? .linear(warmup: warmup, total: end) : .constant
+      case .linear: .linear(warmup: warmup, total: end)
+      case .cosine: .cosine(warmup: warmup, total: end)
       }
-    return rule.rate(learningRate, step: epoch * stepsPerEpoch + step + 1)
+    return rule.rate(learningRate, step: position)
   }
 }

@@ -1,3 +1,4 @@
+import Models
 import NN
 import Tensor
 
@@ -50,7 +51,7 @@ struct StageDepths {
     var count = stages.count
     func isNorm(_ prefixes: [String]) -> Bool {
       store.parameters.allSatisfy { parameter in
-        parameter.value.rank < 2 || !prefixes.contains { parameter.name.hasPrefix($0) }
+        parameter.value.rank < 2 || !isStage(prefixes, of: parameter.name)
       }
     }
     while count > 0, isNorm(stages[count - 1]) { count -= 1 }
@@ -59,7 +60,7 @@ struct StageDepths {
 
   /// The stages between a parameter and the head: 0 for the head itself, 1 for the last block.
   func belowHead(_ name: String) -> Int {
-    let stage = stages[..<count].firstIndex { $0.contains { name.hasPrefix($0) } }
+    let stage = stages[..<count].firstIndex { isStage($0, of: name) }
     return stage.map { count - $0 } ?? 0
   }
 }

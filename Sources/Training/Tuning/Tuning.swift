@@ -63,7 +63,7 @@ public enum Tuning: Codable, Hashable, Sendable {
         "model \(model): tune: \(text) is for backbones with outside weights, and this architecture has none; "
           + "remove the key, or choose a backbone of `unmask models list`")
     }
-    let depths = StageDepths(detector.backbone.stages, of: store)
+    let depths = StageDepths(detector.backbone.stagesOfBlocks, of: store)
     var trained = 0
     if case .last(let count) = self {
       guard count <= depths.count else {

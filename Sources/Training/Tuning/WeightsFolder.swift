@@ -1,3 +1,5 @@
+import Datasets
+import Evaluation
 import Files
 public import Foundation
 public import Models
@@ -40,6 +42,18 @@ public struct WeightsFolder: Hashable, Sendable {
     var text = ""
     for name in deciding.sorted() { text += "\(name)\t\(try sha256(of: url.appending(path: name)))\n" }
     hash = sha256(text)
+  }
+
+  /// Builds a model's network on these weights once: keys, shapes, and what the settings ask of it.
+  ///
+  /// - Parameter architecture: as `Architecture.configured(by:)` gave it for this folder.
+  /// - Throws: `TrainingError`, `ModelError` or what reading the files throws: what does not fit.
+  /// - Cost: that of reading the header; half precision is converted.
+  public func verify(model: String, architecture: Architecture, tuning: Tuning, settings: TrainSettings) throws {
+    let job = TrainingJob(
+      model: model, architecture: architecture, weights: self, tuning: tuning, settings: settings,
+      balance: BalanceSettings(), decision: DecisionSettings(), seed: 0, fold: 0, training: [], validation: [])
+    _ = try Trainer(job, cache: SampleCache(URL(filePath: "/nonexistent"))).build()
   }
 
   /// One clause: where the usual weights are, and how they come into `folder`.

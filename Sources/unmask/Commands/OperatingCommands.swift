@@ -36,7 +36,7 @@ struct DrainCommand: ParsableCommand {
     abstract: "Send a worker away: it saves its checkpoints and leaves, and its jobs go on elsewhere.",
     discussion: """
       EXAMPLE
-        unmask drain tcp://10.0.0.5:5555 machine-2/4711
+        unmask drain tcp://10.0.0.5:5555 machine-2/gpu2-4711
       """)
 
   @Argument(help: "The coordinator's address, e.g. tcp://HOST:5555.")
